@@ -1,0 +1,241 @@
+"""The vocabulary that every part of a method shares: weights, batches, streams, gradients, and the six slots.
+
+Shapes: B examples, T tokens, P pool size, C answers, M members, N test items, V vocabulary.
+
+A part is a frozen dataclass whose fields are the paper's hyper-parameters. A part holds no state: what it must remember
+is passed in (`State`) or computed once from the model (`Attached`), so that any run can be stopped, resumed and compared.
+"""
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from methods.streams import Streams
+
+State = dict[str, dict[str, Tensor]]
+"""What an update or a selection remembers: weight name (or a name of its own) -> slot name -> tensor."""
+
+OnSwitch = Literal["keep", "drop", "reset"]
+"""What becomes of optimizer state when the set of moving weights changes: all stays, the newly frozen weights' goes, all goes."""
+
+
+class Refused(ValueError):
+    """Input or a recipe that cannot work. The message is one sentence: the input, the reason, the way out."""
+
+
+class Role(enum.StrEnum):
+    """What a weight does in the model; decay, LISA and the memory tables go by it."""
+
+    EMBEDDING = "embedding"
+    POSITION = "position"
+    HEAD = "head"
+    FINAL_NORM = "final_norm"
+    NORM = "norm"
+    MATRIX = "matrix"
+    BIAS = "bias"
+    ADAPTER = "adapter"
+
+
+@dataclass(frozen=True, eq=False)
+class Weight:
+    """One tensor of a model under its first name, however many modules share it (tied weights are one weight).
+
+    `layer` is the index of the block it belongs to, counted from the input, or None outside the blocks.
+    """
+
+    name: str
+    tensor: nn.Parameter
+    role: Role
+    layer: int | None = None
+    tied: tuple[Role, ...] = ()
+    """Further roles the same tensor plays, e.g. an embedding that is also the head."""
+
+    def plays(self, role: Role) -> bool:
+        return role is self.role or role in self.tied
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Where a run stands: `step` counts optimizer steps from 0, `steps` is their total, `lr_scale` the schedule's factor."""
+
+    step: int
+    steps: int
+    lr_scale: float
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Right-padded examples. `index` [B] are positions in the data set; `labels` [B, T] are -100 where no loss is taken."""
+
+    input_ids: Tensor
+    attention_mask: Tensor
+    labels: Tensor
+    index: Tensor
+
+    def __len__(self) -> int:
+        return int(self.input_ids.shape[0])
+
+    def rows(self, start: int, stop: int) -> Batch:
+        """Examples start..stop, cut to the longest of them."""
+        mask = self.attention_mask[start:stop]
+        width = max(1, int(mask.sum(1).max()))
+        cut = (slice(start, stop), slice(0, width))
+        return Batch(self.input_ids[cut], self.attention_mask[cut], self.labels[cut], self.index[start:stop])
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(*(t.to(device, non_blocking=True) for t in
+                       (self.input_ids, self.attention_mask, self.labels, self.index)))
+
+
+# ---------------------------------------------------------------------------------------------- scope
+
+
+@dataclass(frozen=True)
+class Attached:
+    """A scope bound to a model: the model to train (PEFT may wrap it), its weights, and who moves at which step.
+
+    Law: `active(step)` is a subset of `weights` in their order, and depends on (model at step 0, streams, step) alone.
+    """
+
+    model: nn.Module
+    weights: tuple[Weight, ...]
+    active: Callable[[int], tuple[Weight, ...]]
+
+
+@runtime_checkable
+class Scope(Protocol):
+    """Which weights exist, and which move now."""
+
+    @property
+    def on_switch(self) -> OnSwitch: ...
+
+    def attach(self, model: nn.Module, streams: Streams) -> Attached:
+        """Adds what the scope needs to the model (in place) and binds to it. Raises Refused where it cannot."""
+
+
+# ------------------------------------------------------------------------------------------ objective
+
+Prepared = Any
+"""What an objective computed before step 0 (for instance the base model's answers); None where it needs nothing."""
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """The loss. A batch's loss is sum(mass * loss) / sum(mass), so that micro-batches add up to the big batch."""
+
+    def prepare(self, model: nn.Module, batches: Iterator[Batch]) -> Prepared: ...
+
+    def mass(self, batch: Batch) -> Tensor:
+        """[B] how much each example counts: its answer tokens for a mean per token, 1 for a mean per example."""
+
+    def __call__(self, model: nn.Module, batch: Batch, prepared: Prepared) -> Tensor:
+        """[B] mean loss of each example's answer, in nats."""
+
+
+class Loss(Protocol):
+    """The loss of one big batch, evaluated in micro-batches whose parts add up to it."""
+
+    def parts(self) -> Iterator[Tensor]:
+        """Scalars with a graph, one per micro-batch; their sum is the loss."""
+
+    def value(self) -> Tensor:
+        """The loss as a scalar tensor without a graph, from forward passes alone."""
+
+
+# ---------------------------------------------------------------------------------- estimator, update
+
+
+class Gradient(ABC):
+    """The currency between estimator and update. Iterable as (Weight, Tensor) in fixed order, more than once."""
+
+    loss: Tensor
+    """Scalar: the loss at which the gradient was taken."""
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[tuple[Weight, Tensor]]: ...
+
+
+@dataclass(frozen=True)
+class Dense(Gradient):
+    """A gradient held in memory, one tensor per moving weight."""
+
+    loss: Tensor
+    weights: tuple[Weight, ...]
+    tensors: tuple[Tensor, ...]
+
+    def __iter__(self) -> Iterator[tuple[Weight, Tensor]]:
+        return zip(self.weights, self.tensors, strict=True)
+
+
+@runtime_checkable
+class Estimator(Protocol):
+    """From a loss to a gradient over the moving weights."""
+
+    @property
+    def gives(self) -> type[Gradient]: ...
+
+    def __call__(self, loss: Loss, model: nn.Module, active: Sequence[Weight], streams: Streams, step: int) -> Gradient: ...
+
+
+@runtime_checkable
+class Update(Protocol):
+    """From a gradient to new weights, in place. State is keyed by weight name and made at a weight's first step."""
+
+    @property
+    def accepts(self) -> tuple[type[Gradient], ...]: ...
+
+    def __call__(self, gradient: Gradient, state: State, clock: Clock) -> None: ...
+
+
+# ------------------------------------------------------------------------------------------ selection
+
+
+class Sight(enum.IntEnum):
+    """What a selection must see of the pool before it can choose."""
+
+    NOTHING = 0
+    LOSSES = 1
+    FEATURES = 2
+    GRADIENTS = 3
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """`index` [k] distinct positions in the pool, `weight` [k] > 0."""
+
+    index: Tensor
+    weight: Tensor
+
+
+@runtime_checkable
+class Selection(Protocol):
+    """Which examples of the pool form the batch."""
+
+    @property
+    def sees(self) -> Sight: ...
+
+    @property
+    def pool(self) -> int:
+        """How many times the batch the pool is (1: nothing to choose)."""
+
+    def __call__(self, probe: Any, k: int, state: State, clock: Clock, streams: Streams) -> Chosen: ...
+
+
+# ------------------------------------------------------------------------------------------- ensemble
+
+
+@runtime_checkable
+class Ensemble(Protocol):
+    """How many members, and how their answers are combined."""
+
+    @property
+    def members(self) -> int: ...
+
+    def combine(self, probabilities: Tensor) -> Tensor:
+        """[M, N, C] probabilities of the members -> [N, C]."""
