@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
@@ -106,6 +106,8 @@ class Attached:
     model: nn.Module
     weights: tuple[Weight, ...]
     active: Callable[[int], tuple[Weight, ...]]
+    stretch: Mapping[str, float] = field(default_factory=dict)
+    """Factors on single weights' steps, by name (LISA's re-weighting by 1/p); empty for none."""
 
 
 @runtime_checkable

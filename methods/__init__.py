@@ -1,0 +1,1 @@
+"""How a model is fine-tuned: six slots, one value each. Knows no task."""

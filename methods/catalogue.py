@@ -1,0 +1,38 @@
+"""Every part there is, by slot, with the examples that the matrix and the common tests walk: a new part is one line here."""
+from __future__ import annotations
+
+from typing import Any
+
+from methods.ensemble.single import Single
+from methods.estimator.backprop import Backprop
+from methods.objective.kl import KlToBase
+from methods.objective.nll import Nll
+from methods.parts import Refused
+from methods.scope.full import Full
+from methods.scope.lisa import Lisa
+from methods.scope.lora import Lora
+from methods.selection.uniform import Uniform
+from methods.update.adamw import AdamW
+from methods.update.galore import GaLore
+from methods.update.sgd import Sgd
+
+SLOTS: dict[str, tuple[Any, ...]] = {
+    "scope": (
+        Full(), Lora(r=4), Lisa(gamma=2, K=1), Lisa(gamma=0), Lisa(gamma=2, K=1, draw="bernoulli", on_switch="drop"),
+        Lisa(gamma=1, K=1, reweight=True), Lisa(gamma=1, K=1, of=Lora(r=4)), Lisa(gamma=2, K=None, probabilities="norm"),
+        Lisa(gamma=1, K=1, of=Lisa()),
+    ),
+    "estimator": (Backprop(),),
+    "update": (Sgd(lr=1e-2), Sgd(lr=1e-2, momentum=0.9), AdamW(lr=1e-3), GaLore(lr=1e-3, rank=4)),
+    "selection": (Uniform(), Uniform(pool=2)),
+    "objective": (Nll(), Nll(mean="example"), KlToBase(beta=0.1)),
+    "ensemble": (Single(),),
+}
+
+
+def part_type(name: str) -> type[Any]:
+    """The class of a part by its name; Refused when there is none."""
+    known = {type(part).__name__: type(part) for parts in SLOTS.values() for part in parts}
+    if name not in known:
+        raise Refused(f"cannot use a part called {name!r}; because there is none; use one of {', '.join(sorted(known))}")
+    return known[name]

@@ -1,0 +1,1 @@
+"""How many members, and how their answers are combined."""

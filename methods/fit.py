@@ -1,0 +1,248 @@
+"""The one training loop, a generator: any recipe, any causal model, any tokenised examples.
+
+Every step: the scope says who moves, the stream "order" which examples form the pool, the selection which of them are
+used, the estimator gives a gradient, the update applies it. All randomness comes from named streams, so a run resumed
+from a checkpoint is the undisturbed run to the last bit. Dropout draws from torch's global generator, which is seeded
+anew at every step; a caller that relies on that generator must save it.
+"""
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from methods import anatomy, checkpoint, examples
+from methods.examples import Example, collate
+from methods.likelihood import answer_counts, logits_of, token_losses
+from methods.parts import Attached, Batch, Clock, Dense, Gradient, Objective, Prepared, Refused, State, Weight
+from methods.recipe import Recipe
+from methods.refusals import check
+from methods.streams import Streams
+from methods.training import Training
+
+__all__ = ["Diverged", "Snapshot", "Training", "fit", "mean_loss"]
+
+
+class Diverged(RuntimeError):
+    """The loss or the gradient stopped being a number. The weights are those before the step."""
+
+    def __init__(self, what: str, value: float, step: int, index: list[int]) -> None:
+        self.step, self.index = step, index
+        super().__init__(f"the {what} became {value} at step {step} on the examples {index}; "
+                         "use a lower learning rate, clip_norm, or look at these examples")
+
+
+class Snapshot:
+    """A run between two steps. It shows the live model: read what is needed before asking for the next one."""
+
+    def __init__(self, loop: _Loop) -> None:
+        self._loop = loop
+        self.step, self.steps = loop.step, loop.steps
+        self.loss, self.lr_scale = loop.loss, loop.lr_scale
+        self.tokens, self.seconds = loop.tokens, loop.seconds
+        self.active, self.weights, self.model = loop.moving, loop.attached.weights, loop.attached.model
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of optimizer and selection state held now."""
+        return sum(t.nbytes for slots in self._loop.state.values() for t in slots.values())
+
+    def save(self, folder: Path) -> None:
+        """Writes a checkpoint that `fit(resume=folder)` continues from exactly."""
+        self._loop.save(folder)
+
+
+def fit(model: nn.Module, recipe: Recipe, data: Sequence[Example], training: Training, streams: Streams, *,
+        pad_id: int, resume: Path | None = None) -> Iterator[Snapshot]:
+    """Trains `model` in place; yields before the first step and after every step.
+
+    Raises Refused before anything happens where the recipe, the model or the data cannot work, Diverged at a NaN.
+    """
+    if not len(data):
+        raise Refused("cannot train on an empty data set; because there is no example in it; use one with rows")
+    check(recipe, anatomy.read(model))
+    loop = _start(model, recipe, data, training, streams, pad_id)
+    if resume is not None:
+        loop.load(resume)
+    yield Snapshot(loop)
+    while loop.step < loop.steps:
+        loop.advance()
+        yield Snapshot(loop)
+
+
+def mean_loss(model: nn.Module, data: Sequence[Example], *, pad_id: int, batch_size: int) -> tuple[Tensor, Tensor]:
+    """Held-out loss: ([N] mean loss per answer token of each example, float64, in nats; [N] answer tokens)."""
+    if not len(data):
+        raise Refused("cannot measure a loss on an empty data set; because there is no example in it; use one with rows")
+    losses, counts = torch.zeros(len(data), dtype=torch.float64), torch.zeros(len(data), dtype=torch.long)
+    order = sorted(range(len(data)), key=lambda i: len(data[i].input_ids))
+    device = next(model.parameters()).device
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        for start in range(0, len(order), batch_size):
+            batch = collate(data, order[start:start + batch_size], pad_id).to(device)
+            total = token_losses(logits_of(model, batch), batch.labels).double().sum(1)
+            where = batch.index.cpu()
+            counts[where] = answer_counts(batch).cpu()
+            losses[where] = total.cpu() / counts[where].clamp_min(1)
+    model.train(was_training)
+    return losses, counts
+
+
+@dataclass
+class _BatchLoss:
+    """The loss of one batch in micro-batches: sum(mass * weight * loss) / sum(mass * weight) over the whole batch."""
+
+    objective: Objective
+    model: nn.Module
+    batch: Batch
+    weight: Tensor
+    micro_batch: int
+    prepared: Prepared
+    autocast: bool
+
+    def parts(self) -> Iterator[Tensor]:
+        mass = self.objective.mass(self.batch) * self.weight
+        share = mass / mass.sum()
+        kind = self.batch.input_ids.device.type
+        for start in range(0, len(self.batch), self.micro_batch):
+            rows = self.batch if self.micro_batch >= len(self.batch) else self.batch.rows(start, start + self.micro_batch)
+            here = torch.autocast(kind, torch.bfloat16) if self.autocast else contextlib.nullcontext()
+            with here:
+                losses = self.objective(self.model, rows, self.prepared)
+            yield (losses * share[start:start + len(rows)]).sum()
+
+    def value(self) -> Tensor:
+        with torch.no_grad():
+            return torch.stack(list(self.parts())).sum()
+
+
+@dataclass
+class _Loop:
+    recipe: Recipe
+    attached: Attached
+    data: Sequence[Example]
+    training: Training
+    streams: Streams
+    pad_id: int
+    prepared: Prepared
+    steps: int
+    identity: dict[str, Any]
+    step: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    loss: float = math.nan
+    lr_scale: float = math.nan
+    moving: tuple[Weight, ...] = ()
+    state: State = field(default_factory=dict)
+    _order: tuple[int, list[int]] = (-1, [])
+
+    def advance(self) -> None:
+        """One optimizer step."""
+        started = time.perf_counter()
+        model = self.attached.model
+        if not model.training:
+            model.train()
+        self._switch(self.attached.active(self.step))
+        torch.manual_seed(self.streams.number("dropout", self.step))
+        self.lr_scale = self.training.lr_scale(self.step, self.steps)
+        clock = Clock(self.step, self.steps, self.lr_scale)
+        loss = self._loss(clock)
+        gradient = self.recipe.estimator(loss, model, self.moving, self.streams, self.step)
+        self.loss = float(gradient.loss)
+        if not math.isfinite(self.loss):
+            raise Diverged("loss", self.loss, self.step, loss.batch.index.tolist())
+        self._clip(gradient, loss.batch)
+        self._update(gradient, clock)
+        for weight in self.moving:
+            weight.tensor.grad = None
+        self.tokens += int(loss.batch.attention_mask.sum())
+        self.step += 1
+        self.seconds += time.perf_counter() - started
+
+    def _loss(self, clock: Clock) -> _BatchLoss:
+        pool = self._pool()
+        chosen = self.recipe.selection(len(pool), self.training.batch_size, self.state, clock, self.streams)
+        device = self.moving[0].tensor.device
+        batch = collate(self.data, [pool[int(i)] for i in chosen.index], self.pad_id).to(device)
+        return _BatchLoss(self.recipe.objective, self.attached.model, batch, chosen.weight.to(device),
+                          self.training.micro_batch or len(batch), self.prepared,
+                          self.training.precision == "bf16-mixed")
+
+    def _pool(self) -> list[int]:
+        """The examples of this step: the epoch's order cut into pools, the last of which may be partial."""
+        size = self.training.batch_size * self.recipe.selection.pool
+        per_epoch = math.ceil(len(self.data) / size)
+        epoch, place = divmod(self.step, per_epoch)
+        if self._order[0] != epoch:
+            self._order = (epoch, self.streams.permutation(len(self.data), "order", epoch).tolist())
+        return self._order[1][place * size:(place + 1) * size]
+
+    def _switch(self, active: tuple[Weight, ...]) -> None:
+        """Freezes, thaws and, where the moving set changed, keeps, drops or resets optimizer state."""
+        if active is self.moving:
+            return
+        now, before = {w.name for w in active}, {w.name for w in self.moving}
+        for weight in self.attached.weights:
+            weight.tensor.requires_grad_(weight.name in now)
+        if before and now != before and self.recipe.scope.on_switch != "keep":
+            gone = set(self.state) if self.recipe.scope.on_switch == "reset" else before - now
+            for name in gone:
+                self.state.pop(name, None)
+        self.moving = active
+
+    def _clip(self, gradient: Gradient, batch: Batch) -> None:
+        if self.training.clip_norm is None or not isinstance(gradient, Dense):
+            return
+        tensors = list(gradient.tensors)
+        norm = torch.nn.utils.get_total_norm(tensors)
+        if not bool(torch.isfinite(norm)):
+            raise Diverged("gradient's norm", float(norm), self.step, batch.index.tolist())
+        torch._foreach_mul_(tensors, (self.training.clip_norm / (norm + 1e-6)).clamp(max=1.0))
+
+    def _update(self, gradient: Gradient, clock: Clock) -> None:
+        stretched = [w for w in self.moving if w.name in self.attached.stretch]
+        before = [w.tensor.detach().clone() for w in stretched]
+        self.recipe.update(gradient, self.state, clock)
+        with torch.no_grad():
+            for weight, old in zip(stretched, before, strict=True):
+                weight.tensor.copy_(torch.lerp(old, weight.tensor, self.attached.stretch[weight.name]))
+
+    def save(self, folder: Path) -> None:
+        here = checkpoint.Position(self.step, self.tokens, self.seconds, self.identity)
+        checkpoint.save(folder, self.attached.weights, self.state, here)
+
+    def load(self, folder: Path) -> None:
+        here = checkpoint.load(folder, self.attached.weights, self.state, self.identity)
+        self.step, self.tokens, self.seconds = here.step, here.tokens, here.seconds
+        if self.step:
+            self.moving = self.attached.active(self.step - 1)
+            for weight in self.attached.weights:
+                weight.tensor.requires_grad_(weight in self.moving)
+
+
+def _start(model: nn.Module, recipe: Recipe, data: Sequence[Example], training: Training, streams: Streams,
+           pad_id: int) -> _Loop:
+    model.to(training.weight_dtype)
+    attached = recipe.scope.attach(model, streams)
+    body = attached.model
+    for parameter in body.parameters():
+        parameter.requires_grad_(False)
+    if training.gradient_checkpointing:
+        body.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})  # type: ignore[operator]
+    device = attached.weights[0].tensor.device
+    batches = (collate(data, range(start, min(start + training.batch_size, len(data))), pad_id).to(device)
+               for start in range(0, len(data), training.batch_size))
+    prepared = recipe.objective.prepare(body, batches)
+    steps = training.total_steps(training.batch_size * recipe.selection.pool, len(data))
+    identity = {"recipe": recipe.to_json(), "training": training.to_json(), "seed": streams.seed,
+                "own seeds": dict(streams.own), "data": examples.digest(data), "steps": steps}
+    return _Loop(recipe, attached, data, training, streams, pad_id, prepared, steps, identity)

@@ -1,0 +1,72 @@
+"""Which values go together. Each rule is written once and says: cannot use X with Y; because ...; use Z."""
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from methods.anatomy import Anatomy
+from methods.parts import Refused
+from methods.recipe import Recipe, describe
+from methods.scope.lisa import Lisa
+from methods.scope.lora import Lora
+from methods.update.galore import GaLore
+
+Rule = Callable[[Recipe, Anatomy | None], str | None]
+"""Looks at a recipe (and at the model, where there is one already) and returns its sentence, or None."""
+
+
+def check(recipe: Recipe, model: Anatomy | None = None) -> None:
+    """Raises Refused with the first rule's sentence that the recipe breaks."""
+    for rule in RULES:
+        sentence = rule(recipe, model)
+        if sentence:
+            raise Refused(sentence)
+
+
+def gradient_kind(recipe: Recipe, model: Anatomy | None) -> str | None:
+    gives, accepts = recipe.estimator.gives, recipe.update.accepts
+    if issubclass(gives, accepts):
+        return None
+    kinds = " or ".join(a.__name__ for a in accepts)
+    return (f"cannot use {describe(recipe.update)} with {describe(recipe.estimator)}; because it needs a {kinds} gradient "
+            f"and gets a {gives.__name__} one; use an update that accepts {gives.__name__}")
+
+
+def galore_on_adapters(recipe: Recipe, model: Anatomy | None) -> str | None:
+    scope = recipe.scope.of if isinstance(recipe.scope, Lisa) else recipe.scope
+    if not (isinstance(recipe.update, GaLore) and isinstance(scope, Lora)):
+        return None
+    return ("cannot use GaLore with LoRA; because an adapter's matrices are of low rank already and a projection of their "
+            "gradients saves nothing; use AdamW with LoRA, or GaLore with Full or LISA")
+
+
+def lisa_of_lisa(recipe: Recipe, model: Anatomy | None) -> str | None:
+    if not (isinstance(recipe.scope, Lisa) and isinstance(recipe.scope.of, Lisa)):
+        return None
+    return ("cannot use LISA with LISA inside it; because both would draw the moving blocks; "
+            "use one LISA over Full or LoRA")
+
+
+def lisa_reweighted(recipe: Recipe, model: Anatomy | None) -> str | None:
+    scope = recipe.scope
+    if not (isinstance(scope, Lisa) and scope.reweight and scope.probabilities != "uniform"):
+        return None
+    return (f"cannot use LISA's re-weighting by 1/p with probabilities={scope.probabilities!r}; because blocks drawn "
+            "without replacement then have no closed inclusion probability; use probabilities='uniform'")
+
+
+def lisa_gamma(recipe: Recipe, model: Anatomy | None) -> str | None:
+    scope = recipe.scope
+    if model is None or not isinstance(scope, Lisa) or 0 <= scope.gamma <= model.n_blocks:
+        return None
+    return (f"cannot use LISA with gamma {scope.gamma} on a model of {model.n_blocks} blocks; because it draws gamma "
+            f"different blocks; use gamma between 0 and {model.n_blocks}")
+
+
+def empty_pool(recipe: Recipe, model: Anatomy | None) -> str | None:
+    if recipe.selection.pool >= 1:
+        return None
+    return (f"cannot use {describe(recipe.selection)}; because a pool smaller than the batch leaves nothing to choose "
+            "from; use pool >= 1")
+
+
+RULES: tuple[Rule, ...] = (gradient_kind, galore_on_adapters, lisa_of_lisa, lisa_reweighted, lisa_gamma, empty_pool)

@@ -1,0 +1,1 @@
+"""Which weights exist and which move now."""

@@ -1,0 +1,1 @@
+"""The papers: from claim to plan, records and verdicts."""

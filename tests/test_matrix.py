@@ -1,0 +1,62 @@
+"""Every recipe of the full product runs three steps on a toy model, or is refused with its sentence."""
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+
+import pytest
+
+from methods.catalogue import SLOTS
+from methods.fit import Training, fit
+from methods.matrix import Cell, product
+from methods.parts import Ensemble, Estimator, Objective, Refused, Scope, Selection, Update
+from methods.recipe import Recipe
+from methods.streams import Streams
+from tests.toys import PAD, toy_examples, toy_llama
+
+CELLS = list(product())
+SENTENCE = re.compile(r"^cannot use .+; because .+; use .+$")
+
+
+def test_the_product_is_whole_and_has_both_kinds():
+    assert len(CELLS) == math.prod(len(parts) for parts in SLOTS.values())
+    assert 0 < sum(c.refusal is not None for c in CELLS) < len(CELLS)
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=lambda c: str(c.recipe))
+def test_a_recipe_runs_three_steps_or_is_refused_before_the_first(cell: Cell):
+    stream = fit(toy_llama(), cell.recipe, toy_examples(9), Training(steps=3, batch_size=4), Streams(0), pad_id=PAD)
+    if cell.refusal is not None:
+        assert SENTENCE.match(cell.refusal)
+        with pytest.raises(Refused, match=re.escape(cell.refusal)):
+            next(stream)
+        return
+    losses = [s.loss for s in stream][1:]
+    assert len(losses) == 3
+    assert all(map(math.isfinite, losses))
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=lambda c: str(c.recipe))
+def test_a_recipe_survives_json_and_is_hashable(cell: Cell):
+    again = Recipe.from_json(cell.recipe.to_json())
+    assert again == cell.recipe
+    assert hash(again) == hash(cell.recipe)
+
+
+KINDS = dict(zip(SLOTS, (Scope, Estimator, Update, Selection, Objective, Ensemble), strict=True))
+
+
+@pytest.mark.parametrize(("slot", "part"), [(s, p) for s, parts in SLOTS.items() for p in parts], ids=str)
+def test_a_part_fits_its_slot_and_is_frozen(slot, part):
+    assert isinstance(part, KINDS[slot])
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        part.anything = 1
+
+
+def test_unknown_parts_and_fields_are_refused():
+    known = CELLS[0].recipe.to_json()
+    with pytest.raises(Refused, match="part called 'Magic'"):
+        Recipe.from_json({**known, "scope": {"part": "Magic"}})
+    with pytest.raises(Refused, match="no such field"):
+        Recipe.from_json({**known, "scope": {"part": "Full", "gamma": 2}})
