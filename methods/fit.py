@@ -110,7 +110,7 @@ class _BatchLoss:
     autocast: bool
 
     def parts(self) -> Iterator[Tensor]:
-        mass = self.objective.mass(self.batch) * self.weight
+        mass = self.objective.mass(self.batch).double() * self.weight
         share = mass / mass.sum()
         kind = self.batch.input_ids.device.type
         for start in range(0, len(self.batch), self.micro_batch):
@@ -118,7 +118,7 @@ class _BatchLoss:
             here = torch.autocast(kind, torch.bfloat16) if self.autocast else contextlib.nullcontext()
             with here:
                 losses = self.objective(self.model, rows, self.prepared)
-            yield (losses * share[start:start + len(rows)]).sum()
+            yield (losses * share[start:start + len(rows)].to(losses.dtype)).sum()
 
     def value(self) -> Tensor:
         with torch.no_grad():
@@ -237,7 +237,7 @@ def _start(model: nn.Module, recipe: Recipe, data: Sequence[Example], training: 
     for parameter in body.parameters():
         parameter.requires_grad_(False)
     if training.gradient_checkpointing:
-        body.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})  # type: ignore[operator]
+        body.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})  # type: ignore[operator]
     device = attached.weights[0].tensor.device
     batches = (collate(data, range(start, min(start + training.batch_size, len(data))), pad_id).to(device)
                for start in range(0, len(data), training.batch_size))

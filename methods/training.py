@@ -36,7 +36,7 @@ class Training:
             raise Refused(f"cannot train with steps={self.steps} and epochs={self.epochs}; because the length of a run is "
                           "one of the two; give either steps or epochs")
         length = self.steps if self.steps is not None else self.epochs
-        smallest = min(self.batch_size, self.micro_batch or 1)
+        smallest = min(self.batch_size, 1 if self.micro_batch is None else self.micro_batch)
         if not (length and length > 0 and smallest >= 1 and self.warmup_steps >= 0):
             raise Refused(f"cannot train with {self}; because steps, epochs and batch sizes must be positive; correct the "
                           "one that is not")

@@ -22,7 +22,6 @@ from methods.fit import Training, fit
 from methods.likelihood import logits_of, token_losses
 from methods.parts import Batch
 from methods.recipe import Recipe
-from methods.scope.lisa import Lisa
 from methods.streams import Streams
 
 BLOCKS, WIDTH, VOCABULARY, TOKENS, BATCH = 8, 96, 1024, 64, 16

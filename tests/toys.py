@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from methods.examples import Example
 
@@ -17,6 +17,13 @@ def toy_llama(blocks: int = 4, tied: bool = False, seed: int = 0, dropout: float
                          num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=32,
                          tie_word_embeddings=tied, attention_dropout=dropout)
     return LlamaForCausalLM(config)
+
+
+def toy_gpt2(blocks: int = 4, seed: int = 0) -> GPT2LMHeadModel:
+    """A random GPT-2 of width 16 without dropout. Unlike Llama's, its norms never round to float32, so float64 is float64."""
+    torch.manual_seed(seed)
+    return GPT2LMHeadModel(GPT2Config(vocab_size=VOCABULARY, n_positions=32, n_embd=16, n_layer=blocks, n_head=2, bos_token_id=0, eos_token_id=0,
+                                      resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0))
 
 
 def toy_examples(n: int = 22, seed: int = 1) -> list[Example]:
