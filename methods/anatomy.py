@@ -142,12 +142,12 @@ def read(model: nn.Module) -> Anatomy:
     """Takes a transformers model, plain or wrapped by PEFT, apart. Raises Refused for an architecture not known here."""
     base = model.get_base_model() if isinstance(model, PeftModel) else model
     layout = _layout(base)
-    anatomy = Anatomy(base, layout, tuple(_weights(model, base, layout)), tuple(base.get_submodule(layout.blocks).children()))
+    weights = tuple(_weights(model, base, layout))
     for role in (Role.EMBEDDING, Role.HEAD):
-        if not any(w.plays(role) for w in anatomy.weights):
+        if not any(w.plays(role) for w in weights):
             raise Refused(f"cannot read {type(base).__name__}; because it has no {role.value} where its architecture keeps "
                           "one; use a model loaded with AutoModelForCausalLM, or AutoModelForMaskedLM for RoBERTa")
-    return anatomy
+    return Anatomy(base, layout, weights, tuple(base.get_submodule(layout.blocks).children()))
 
 
 def _layout(base: nn.Module) -> Layout:

@@ -9,7 +9,8 @@ Departures:
   query, key and value are one matrix (GPT-2, GPT-NeoX, Phi-3), adapting two of them adapts all three.
 - Adapters have the base model's dtype. PEFT widens them to float32 unless told not to: `autocast_adapter_dtype`.
 - With `embeddings`, a head tied to the embedding gets an adapter of its own, so that the two are tied no longer; this is
-  what adapting both meant where LISA's layer norms were profiled.
+  what adapting both meant where LISA's layer norms were profiled. Positions get one where they are a plain table (OPT's
+  are looked up by the attention mask, which PEFT's adapter of an embedding cannot take).
 """
 from __future__ import annotations
 
@@ -77,7 +78,7 @@ class Lora:
             raise Refused(f"cannot use LoRA on {', '.join(unknown) or 'no targets'}; because the blocks have no such linear "
                           f"layer; use some of {', '.join(body.linears)}")
         inside = rf"{re.escape(body.layout.blocks)}\.\d+\.(?:.*\.)?(?:{'|'.join(map(re.escape, leaves))})"
-        return "|".join([inside, *(map(re.escape, body.ends) if self.embeddings else ())])
+        return "|".join([inside, *(map(re.escape, _ends(body)) if self.embeddings else ())])
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,11 @@ class Adapter:
             raise Refused(f"cannot use Adapter({self.config!r}); because PEFT cannot read it: {error}; "
                           "use the JSON of a PEFT configuration with its peft_type") from error
         return _wrap(model, config, streams, self.autocast_adapter_dtype)
+
+
+def _ends(body: Anatomy) -> list[str]:
+    return [path for path in body.ends
+            if path not in body.layout.position or type(body.model.get_submodule(path)) is nn.Embedding]
 
 
 def _plain(model: nn.Module) -> Anatomy:
