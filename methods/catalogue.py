@@ -10,7 +10,7 @@ from methods.objective.nll import Nll
 from methods.parts import Refused
 from methods.scope.full import Full
 from methods.scope.lisa import Lisa
-from methods.scope.lora import Lora
+from methods.scope.lora import Adapter, Lora
 from methods.selection.uniform import Uniform
 from methods.update.adamw import AdamW
 from methods.update.galore import GaLore
@@ -21,6 +21,7 @@ SLOTS: dict[str, tuple[Any, ...]] = {
         Full(), Lora(r=4), Lisa(gamma=2, K=1), Lisa(gamma=0), Lisa(gamma=2, K=1, draw="bernoulli", on_switch="drop"),
         Lisa(gamma=1, K=1, reweight=True), Lisa(gamma=1, K=1, of=Lora(r=4)), Lisa(gamma=2, K=None, probabilities="norm"),
         Lisa(gamma=1, K=1, of=Lisa()),
+        Adapter('{"peft_type": "LOHA", "r": 2, "alpha": 4, "target_modules": ["q_proj", "v_proj"]}'),
     ),
     "estimator": (Backprop(),),
     "update": (Sgd(lr=1e-2), Sgd(lr=1e-2, momentum=0.9), AdamW(lr=1e-3), GaLore(lr=1e-3, rank=4)),

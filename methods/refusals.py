@@ -7,7 +7,7 @@ from methods.anatomy import Anatomy
 from methods.parts import Refused
 from methods.recipe import Recipe, describe
 from methods.scope.lisa import Lisa
-from methods.scope.lora import Lora
+from methods.scope.lora import Adapter, Lora
 from methods.update.galore import GaLore
 
 Rule = Callable[[Recipe, Anatomy | None], str | None]
@@ -33,10 +33,10 @@ def gradient_kind(recipe: Recipe, model: Anatomy | None) -> str | None:
 
 def galore_on_adapters(recipe: Recipe, model: Anatomy | None) -> str | None:
     scope = recipe.scope.of if isinstance(recipe.scope, Lisa) else recipe.scope
-    if not (isinstance(recipe.update, GaLore) and isinstance(scope, Lora)):
+    if not (isinstance(recipe.update, GaLore) and isinstance(scope, Lora | Adapter)):
         return None
-    return ("cannot use GaLore with LoRA; because an adapter's matrices are of low rank already and a projection of their "
-            "gradients saves nothing; use AdamW with LoRA, or GaLore with Full or LISA")
+    return (f"cannot use GaLore with {describe(scope)}; because an adapter's matrices are of low rank already and a "
+            "projection of their gradients saves nothing; use AdamW with it, or GaLore with Full or LISA")
 
 
 def lisa_of_lisa(recipe: Recipe, model: Anatomy | None) -> str | None:
