@@ -39,6 +39,8 @@ class Layout:
     """The name in the config of the number of key and value heads."""
     out_axis: int = 0
     """The axis of a projection's weight that is its output: 0 in nn.Linear, 1 in Conv1D."""
+    causal: bool = True
+    """Whether a token sees only what stands before it."""
 
 
 _SEPARATE = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
@@ -56,7 +58,8 @@ LAYOUTS = {
     "roberta": Layout("roberta.encoder.layer", "roberta.embeddings.word_embeddings", "lm_head.layer_norm",
                       ("attention.self.query", "attention.self.key", "attention.self.value"),
                       heads=("lm_head.decoder", "classifier.out_proj", "classifier"),
-                      position=("roberta.embeddings.position_embeddings", "roberta.embeddings.token_type_embeddings")),
+                      position=("roberta.embeddings.position_embeddings", "roberta.embeddings.token_type_embeddings"),
+                      causal=False),
 }
 
 
@@ -100,6 +103,11 @@ class Anatomy:
         places = {self.layout.embedding, *self.layout.position, *self.layout.heads}
         return tuple(path for path, module in self.model.named_modules()
                      if path in places and next(module.parameters(recurse=False), None) is not None)
+
+    @property
+    def predicts_next(self) -> bool:
+        """Whether the model is a causal language model: what it gives at a position is about the next token."""
+        return self.layout.causal and type(self.model).__name__.endswith(("ForCausalLM", "LMHeadModel"))
 
     @property
     def linears(self) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ class Example:
     fact: str = ""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.answer_from < len(self.input_ids):
+        if self.answer_from < 0 or self.answer_tokens < 1:
             raise Refused(f"cannot use an example of {len(self.input_ids)} tokens whose answer starts at "
                           f"{self.answer_from}; because no answer token is left to learn; use a longer maximum length")
 

@@ -31,7 +31,10 @@ __all__ = ["Diverged", "Snapshot", "Training", "fit", "mean_loss"]
 
 
 class Diverged(RuntimeError):
-    """The loss or the gradient stopped being a number. The weights are those before the step."""
+    """The loss, the clipped gradient's norm (both: before the step was taken) or the final weights stopped being numbers.
+
+    Without `clip_norm` a gradient that is not a number under a loss that is one shows in the next step's loss.
+    """
 
     def __init__(self, what: str, value: float, step: int, index: list[int]) -> None:
         self.step, self.index = step, index
@@ -63,7 +66,8 @@ def fit(model: nn.Module, recipe: Recipe, data: Sequence[Example], training: Tra
         pad_id: int, resume: Path | None = None) -> Iterator[Snapshot]:
     """Trains `model` in place; yields before the first step and after every step.
 
-    Raises Refused before anything happens where the recipe, the model or the data cannot work, Diverged at a NaN.
+    Raises Refused before the first step where the recipe, the model or the data cannot work (the model's dtype may have
+    been converted by then), Diverged at a NaN.
     """
     if not len(data):
         raise Refused("cannot train on an empty data set; because there is no example in it; use one with rows")
@@ -74,6 +78,8 @@ def fit(model: nn.Module, recipe: Recipe, data: Sequence[Example], training: Tra
     yield Snapshot(loop)
     while loop.step < loop.steps:
         loop.advance()
+        if loop.step == loop.steps:
+            loop.check_weights()
         yield Snapshot(loop)
 
 
@@ -89,36 +95,34 @@ def mean_loss(model: nn.Module, data: Sequence[Example], *, pad_id: int, batch_s
     with torch.no_grad():
         for start in range(0, len(order), batch_size):
             batch = collate(data, order[start:start + batch_size], pad_id).to(device)
-            total = token_losses(logits_of(model, batch), batch.labels).double().sum(1)
+            total = token_losses(logits_of(model, batch), batch.labels).cpu().double().sum(1)
             where = batch.index.cpu()
             counts[where] = answer_counts(batch).cpu()
-            losses[where] = total.cpu() / counts[where].clamp_min(1)
+            losses[where] = total / counts[where]
     model.train(was_training)
     return losses, counts
 
 
 @dataclass
 class _BatchLoss:
-    """The loss of one batch in micro-batches: sum(mass * weight * loss) / sum(mass * weight) over the whole batch."""
+    """The loss of one batch in micro-batches; `share` [B] is mass * weight over its sum in the whole batch."""
 
     objective: Objective
     model: nn.Module
     batch: Batch
-    weight: Tensor
+    share: Tensor
     micro_batch: int
     prepared: Prepared
     autocast: bool
 
     def parts(self) -> Iterator[Tensor]:
-        mass = self.objective.mass(self.batch).double() * self.weight
-        share = mass / mass.sum()
         kind = self.batch.input_ids.device.type
         for start in range(0, len(self.batch), self.micro_batch):
             rows = self.batch if self.micro_batch >= len(self.batch) else self.batch.rows(start, start + self.micro_batch)
             here = torch.autocast(kind, torch.bfloat16) if self.autocast else contextlib.nullcontext()
             with here:
                 losses = self.objective(self.model, rows, self.prepared)
-            yield (losses * share[start:start + len(rows)].to(losses.dtype)).sum()
+            yield (losses * self.share[start:start + len(rows)].to(losses)).sum()
 
     def value(self) -> Tensor:
         with torch.no_grad():
@@ -168,12 +172,20 @@ class _Loop:
         self.step += 1
         self.seconds += time.perf_counter() - started
 
+    def check_weights(self) -> None:
+        """Raises Diverged where the last step left something else than numbers."""
+        for weight in self.moving:
+            worst = float(weight.tensor.detach().abs().max())
+            if not math.isfinite(worst):
+                raise Diverged(f"weight {weight.name}", worst, self.step - 1, [])
+
     def _loss(self, clock: Clock) -> _BatchLoss:
         pool = self._pool()
         chosen = self.recipe.selection(len(pool), self.training.batch_size, self.state, clock, self.streams)
         device = self.moving[0].tensor.device
-        batch = collate(self.data, [pool[int(i)] for i in chosen.index], self.pad_id).to(device)
-        return _BatchLoss(self.recipe.objective, self.attached.model, batch, chosen.weight.to(device),
+        batch = collate(self.data, [pool[int(i)] for i in chosen.index], self.pad_id)
+        mass = self.recipe.objective.mass(batch).double() * chosen.weight
+        return _BatchLoss(self.recipe.objective, self.attached.model, batch.to(device), mass / mass.sum(),
                           self.training.micro_batch or len(batch), self.prepared,
                           self.training.precision == "bf16-mixed")
 
@@ -187,16 +199,15 @@ class _Loop:
         return self._order[1][place * size:(place + 1) * size]
 
     def _switch(self, active: tuple[Weight, ...]) -> None:
-        """Freezes, thaws and, where the moving set changed, keeps, drops or resets optimizer state."""
+        """At a switch: freezes, thaws, and keeps, drops or resets optimizer state."""
         if active is self.moving:
             return
         now, before = {w.name for w in active}, {w.name for w in self.moving}
         for weight in self.attached.weights:
             weight.tensor.requires_grad_(weight.name in now)
-        if before and now != before and self.recipe.scope.on_switch != "keep":
-            gone = set(self.state) if self.recipe.scope.on_switch == "reset" else before - now
-            for name in gone:
-                self.state.pop(name, None)
+        gone = {"keep": set[str](), "drop": before - now, "reset": before}[self.recipe.scope.on_switch]
+        for name in gone:
+            self.state.pop(name, None)
         self.moving = active
 
     def _clip(self, gradient: Gradient, batch: Batch) -> None:
@@ -236,6 +247,7 @@ def _start(model: nn.Module, recipe: Recipe, data: Sequence[Example], training: 
     body = attached.model
     for parameter in body.parameters():
         parameter.requires_grad_(False)
+        parameter.grad = None
     if training.gradient_checkpointing:
         body.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})  # type: ignore[operator]
     device = attached.weights[0].tensor.device

@@ -10,9 +10,9 @@ from methods.parts import Batch
 
 
 def logits_of(model: nn.Module, batch: Batch) -> Tensor:
-    """[B, T, V]."""
+    """[B, T, V]; what a soft prompt adds in front is left out."""
     out: Tensor = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, use_cache=False).logits
-    return out
+    return out[:, -batch.input_ids.shape[1]:]
 
 
 def answer_counts(batch: Batch) -> Tensor:

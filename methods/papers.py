@@ -42,9 +42,9 @@ def embeddings_and_head(lr: float) -> Recipe:
     return lisa(lr, gamma=0)
 
 
-def lisa_fixed(lr: float, gamma: int = 2) -> Recipe:
-    """LISA with one draw for the whole run (K = T)."""
-    return lisa(lr, gamma=gamma, K=None)
+def lisa_fixed(lr: float, gamma: int = 2, K: int | None = 20) -> Recipe:
+    """LISA whose first draw stays, all else alike: isolates drawing anew (K = None is the paper's K = T)."""
+    return lisa(lr, gamma=gamma, K=K, fixed=True)
 
 
 NAMED = {"full": full, "full-sgd": full_sgd, "lora": lora, "galore": galore, "lisa": lisa,

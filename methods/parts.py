@@ -22,7 +22,8 @@ State = dict[str, dict[str, Tensor]]
 """What an update or a selection remembers: weight name (or a name of its own) -> slot name -> tensor."""
 
 OnSwitch = Literal["keep", "drop", "reset"]
-"""What becomes of optimizer state when the set of moving weights changes: all stays, the newly frozen weights' goes, all goes."""
+"""What becomes of optimizer state at a switch: all stays, that of weights which freeze goes, all goes (also at a switch to
+the same weights)."""
 
 
 class Refused(ValueError):
@@ -100,7 +101,8 @@ class Batch:
 class Attached:
     """A scope bound to a model: the model to train (PEFT may wrap it), its weights, and who moves at which step.
 
-    Law: `active(step)` is a subset of `weights` in their order, and depends on (model at step 0, streams, step) alone.
+    Laws: `active(step)` is a subset of `weights` in their order, and depends on (model at step 0, streams, step) alone;
+    it is one and the same tuple for as long as one draw lasts, so that a new tuple means a switch, even to the same weights.
     """
 
     model: nn.Module

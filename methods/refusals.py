@@ -4,6 +4,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from methods.anatomy import Anatomy
+from methods.objective.kl import KlToBase
+from methods.objective.nll import Nll
 from methods.parts import Refused
 from methods.recipe import Recipe, describe
 from methods.scope.lisa import Lisa
@@ -62,6 +64,14 @@ def lisa_gamma(recipe: Recipe, model: Anatomy | None) -> str | None:
             f"different blocks; use gamma between 0 and {model.n_blocks}")
 
 
+def next_token_loss(recipe: Recipe, model: Anatomy | None) -> str | None:
+    if model is None or model.predicts_next or not isinstance(recipe.objective, Nll | KlToBase):
+        return None
+    kind = type(model.model).__name__
+    return (f"cannot use {describe(recipe.objective)} with {kind}; because it scores the next token and {kind} does not "
+            "predict one; use a causal language model")
+
+
 def empty_pool(recipe: Recipe, model: Anatomy | None) -> str | None:
     if recipe.selection.pool >= 1:
         return None
@@ -69,4 +79,5 @@ def empty_pool(recipe: Recipe, model: Anatomy | None) -> str | None:
             "from; use pool >= 1")
 
 
-RULES: tuple[Rule, ...] = (gradient_kind, galore_on_adapters, lisa_of_lisa, lisa_reweighted, lisa_gamma, empty_pool)
+RULES: tuple[Rule, ...] = (gradient_kind, galore_on_adapters, lisa_of_lisa, lisa_reweighted, lisa_gamma,
+                           next_token_loss, empty_pool)

@@ -15,7 +15,8 @@ Precision = Literal["fp32", "bf16", "bf16-mixed"]
 
 @dataclass(frozen=True)
 class Training:
-    """Either `steps` (optimizer steps) or `epochs` is given. `micro_batch` splits a batch to save memory, not to change it.
+    """Either `steps` (optimizer steps) or `epochs` is given. `micro_batch` splits a batch to save memory, not to change it;
+    with precision "bf16" the parts' gradients are summed in bfloat16, so that a hundred of them lose several per cent.
 
     precision: "fp32"; "bf16" holds weights, gradients and (by default) optimizer state in bfloat16, as LISA's memory
     figures imply; "bf16-mixed" holds weights in float32 and multiplies in bfloat16. The model is converted in place.
@@ -37,9 +38,10 @@ class Training:
                           "one of the two; give either steps or epochs")
         length = self.steps if self.steps is not None else self.epochs
         smallest = min(self.batch_size, 1 if self.micro_batch is None else self.micro_batch)
-        if not (length and length > 0 and smallest >= 1 and self.warmup_steps >= 0):
-            raise Refused(f"cannot train with {self}; because steps, epochs and batch sizes must be positive; correct the "
-                          "one that is not")
+        clipped = self.clip_norm is None or self.clip_norm > 0
+        if not (length and length > 0 and smallest >= 1 and self.warmup_steps >= 0 and clipped):
+            raise Refused(f"cannot train with {self}; because steps, epochs, batch sizes and clip_norm must be positive; "
+                          "use positive values (clip_norm=None for no clipping)")
 
     def total_steps(self, examples_per_step: int, examples: int) -> int:
         """Optimizer steps of the run; the last batch of an epoch may be partial and counts as one."""

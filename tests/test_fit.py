@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch.nn import functional as F
+from transformers import RobertaConfig, RobertaForMaskedLM
 
 from methods import papers
 from methods.examples import Example, collate
@@ -19,7 +20,7 @@ from methods.parts import Refused
 from methods.recipe import Recipe
 from methods.selection.uniform import Uniform
 from methods.streams import Streams
-from tests.toys import PAD, toy_examples, toy_llama, weights_of
+from tests.toys import PAD, VOCABULARY, toy_examples, toy_llama, weights_of
 
 STREAMS = Streams(3)
 
@@ -114,6 +115,31 @@ def test_nan_loss_stops_before_the_update_and_names_step_and_batch():
     assert all(torch.equal(t, before[n]) or n == "lm_head.weight" for n, t in weights_of(model).items())
 
 
+def test_a_gradient_that_is_no_number_never_ends_a_run_as_done():
+    model = toy_llama()
+    stream = fit(model, papers.full(lr=1e-3), toy_examples(), Training(steps=1, batch_size=4), STREAMS, pad_id=PAD)
+    next(stream)
+    model.lm_head.weight.requires_grad_().register_hook(lambda g: g * math.nan)
+    with pytest.raises(Diverged, match=r"weight .* became nan at step 0"):
+        next(stream)
+
+
+def test_a_callers_old_gradients_do_not_leak_into_the_run():
+    clean, stale = toy_llama(), toy_llama()
+    for p in stale.parameters():
+        p.grad = torch.ones_like(p)
+    for model in (clean, stale):
+        run(model, papers.full(lr=1e-2), Training(steps=2, batch_size=4))
+    assert all(torch.equal(weights_of(stale)[n], t) for n, t in weights_of(clean).items())
+
+
+def test_models_that_do_not_predict_the_next_token_are_refused():
+    config = RobertaConfig(vocab_size=VOCABULARY, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+                           intermediate_size=24, max_position_embeddings=40, bos_token_id=0, eos_token_id=2, pad_token_id=1)
+    with pytest.raises(Refused, match="RobertaForMaskedLM does not predict one"):
+        run(RobertaForMaskedLM(config), papers.full(lr=1e-2), Training(steps=1))
+
+
 def test_clipping_equals_torchs():
     ours, theirs = toy_llama(), toy_llama()
     training = Training(steps=3, batch_size=22, clip_norm=0.05)
@@ -151,8 +177,11 @@ def test_lower_precision_learns_and_keeps_its_dtype(precision):
 def test_gradient_checkpointing_changes_nothing_even_when_low_blocks_are_frozen():
     plain, saved = toy_llama(), toy_llama()
     recipe = papers.lisa(lr=1e-2, gamma=1, K=1, embeddings=False)
-    run(plain, recipe, Training(steps=5, batch_size=6))
-    run(saved, recipe, Training(steps=5, batch_size=6, gradient_checkpointing=True))
+    calls = {"plain": 0, "saved": 0}
+    for name, model in (("plain", plain), ("saved", saved)):
+        model.model.layers[3].mlp.register_forward_pre_hook(lambda *_, name=name: calls.update({name: calls[name] + 1}))
+        run(model, recipe, Training(steps=5, batch_size=6, gradient_checkpointing=name == "saved"))
+    assert calls == {"plain": 5, "saved": 10}
     for name, tensor in weights_of(plain).items():
         torch.testing.assert_close(weights_of(saved)[name], tensor)
 
@@ -185,7 +214,7 @@ def test_a_pool_larger_than_the_batch_is_drawn_from():
 
 
 @pytest.mark.parametrize("bad", [{}, {"steps": 3, "epochs": 1}, {"steps": 0}, {"steps": 3, "batch_size": 0},
-                                 {"steps": 3, "micro_batch": 0}])
+                                 {"steps": 3, "micro_batch": 0}, {"steps": 3, "clip_norm": 0.0}])
 def test_impossible_training_is_refused(bad):
     with pytest.raises(Refused, match="cannot train with"):
         Training(**bad)
@@ -196,8 +225,9 @@ def test_empty_data_and_empty_answers_are_refused():
         run(toy_llama(), papers.full(lr=1e-3), Training(steps=1), data=[])
     with pytest.raises(Refused, match="empty data set"):
         mean_loss(toy_llama(), [], pad_id=PAD, batch_size=2)
-    with pytest.raises(Refused, match="no answer token is left"):
-        Example((1, 2, 3), 3)
+    for ids, start in (((1, 2, 3), 3), ((5,), 0), ((), 0), ((1, 2), -1)):
+        with pytest.raises(Refused, match="no answer token is left"):
+            Example(ids, start)
 
 
 def test_padding_and_neighbours_do_not_change_a_loss():

@@ -38,7 +38,7 @@ def test_a_part_imports_no_other_part():
     assert wrong == []
 
 
-def test_only_the_harness_touches_lm_eval_and_only_anatomy_reads_parameter_names():
+def test_only_the_harness_touches_lm_eval():
     users = {str(f.relative_to(ROOT)) for layer in LAYERS for f in (ROOT / layer).rglob("*.py")
              if any(n.split(".")[0] == "lm_eval" for n in imports(f))}
     assert users <= {"suites/harness.py"}

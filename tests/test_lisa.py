@@ -14,13 +14,14 @@ from methods.examples import collate
 from methods.fit import Training, fit
 from methods.parts import Refused, Role
 from methods.scope.lisa import Lisa
-from methods.scope.lora import Lora
+from methods.scope.lora import Adapter, Lora
 from methods.streams import Streams
 from tests.reference.lisa import lisa_by_separate_jobs
 from tests.toys import PAD, toy_examples, toy_gpt2, toy_llama, weights_of
 
 TRAINING = Training(steps=12, batch_size=5)
 STREAMS = Streams(3)
+PARTIAL = '{"peft_type": "LORA", "r": 2, "target_modules": ["q_proj"], "layers_to_transform": [0, 1]}'
 
 
 def run(model, recipe, training=TRAINING, streams=STREAMS):
@@ -90,12 +91,19 @@ def test_reset_restarts_every_moment_and_drop_only_the_frozen_blocks():
     assert len(counts["reset"]) == len(counts["drop"]) < len(counts["keep"])
 
 
-@pytest.mark.parametrize("on_switch", ["keep", "drop", "reset"])
+@pytest.mark.parametrize("on_switch", ["keep", "drop"])
 def test_all_blocks_active_is_full_fine_tuning_bit_for_bit(on_switch):
     full, all_active = toy_llama(), toy_llama()
     run(full, papers.full(lr=1e-2))
     run(all_active, papers.lisa(lr=1e-2, gamma=4, K=2, on_switch=on_switch))
     assert all(torch.equal(weights_of(all_active)[n], t) for n, t in weights_of(full).items())
+
+
+def test_reset_restarts_at_every_interval_even_on_the_same_blocks():
+    for recipe in (papers.lisa(lr=1e-2, gamma=4, K=2), papers.lisa(lr=1e-2, gamma=0, K=2), papers.lisa_fixed(lr=1e-2, K=2)):
+        stream = fit(toy_llama(), recipe, toy_examples(), Training(steps=6, batch_size=4), STREAMS, pad_id=PAD)
+        next(stream)
+        assert [int(s._loop.state["lm_head.weight"]["step"]) for s in stream] == [1, 2, 1, 2, 1, 2]
 
 
 def test_the_draw_depends_on_seed_and_step_alone():
@@ -187,6 +195,8 @@ def test_frozen_blocks_do_not_drift_on_old_gradients_momentum_or_decay():
 
 @pytest.mark.parametrize(("scope", "why"), [
     (Lisa(gamma=5), "gamma 5 on a model of 4 blocks"), (Lisa(gamma=-1), "gamma -1"), (Lisa(K=0), "K = 0"),
+    (Lisa(gamma=1, of=Adapter(PARTIAL)), "leaves a block without weights"),
+    (Lisa(gamma=3, draw="bernoulli", probabilities="increasing"), "a chance of 1.20"),
     (Lisa(gamma=0, embeddings=False, head=False, final_norm=False), "nothing would move"),
     (Lisa(gamma=1, draw="bernoulli", embeddings=False, head=False, final_norm=False), "nothing would move")])
 def test_impossible_choices_are_refused_in_one_sentence(scope, why):

@@ -1,4 +1,7 @@
-"""One model, no ensemble."""
+"""One model, no ensemble.
+
+Departures: none.
+"""
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -3,6 +3,8 @@
 loss_i = -(1 / n_i) sum_t log p(y_t | prompt, y_<t) over the n_i answer tokens of example i, in nats.
 `mean` says how a batch averages: "token" weighs every answer token alike (what transformers' Trainer does), "example"
 every example alike.
+
+Departures: none.
 """
 from __future__ import annotations
 

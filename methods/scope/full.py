@@ -1,4 +1,7 @@
-"""Full fine-tuning: every weight moves at every step."""
+"""Full fine-tuning: every weight moves at every step.
+
+Departures: none.
+"""
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -12,9 +12,13 @@ Departures:
 - `on_switch`: the text is silent. The first author says each interval ran as a separate job that saved and loaded the
   model (LMFlow issue 729), which restarts all moments: "reset", the default. The public code keeps all moments for ever
   ("keep"), so its memory grows to full AdamW's; "drop" frees the moments of blocks that freeze and keeps the rest.
+  "reset" restarts at every interval, also where the same blocks are drawn again.
+- `fixed`: the first draw stays for the whole run while intervals (and their restarts) go on, so that the draw alone differs;
+  the paper's one draw, K = T, has no restarts either: that is `K` = None.
 - `final_norm`: not mentioned in the paper, always trainable in the authors' code; what else lies outside the blocks
   (position embeddings, projections, a head's bias) moves with embedding or head.
-- `reweight`: not in the paper. Stretches a drawn block's step by 1 / p, which makes the expected step that of full tuning.
+- `reweight`: not in the paper. Stretches a drawn block's step by 1 / p, so that its expected step under SGD is full
+  tuning's (under Adam only roughly).
 """
 from __future__ import annotations
 
@@ -42,6 +46,7 @@ class Lisa:
     final_norm: bool = True
     draw: Literal["exactly", "bernoulli"] = "exactly"
     on_switch: OnSwitch = "reset"
+    fixed: bool = False
     probabilities: Literal["uniform", "increasing", "decreasing", "norm"] = "uniform"
     reweight: bool = False
     of: Scope | None = None
@@ -56,10 +61,11 @@ class Lisa:
         self._check(weights, n_blocks)
         outside = frozenset(w.name for w in weights if w.layer is None and self._always(w))
         share = _shares(self.probabilities, weights, n_blocks)
+        self._check_shares(share)
 
         @lru_cache(maxsize=4)
         def members(period: int) -> tuple[Weight, ...]:
-            blocks = self.blocks(period, share, streams)
+            blocks = self.blocks(0 if self.fixed else period, share, streams)
             return tuple(w for w in weights if w.name in outside or w.layer in blocks)
 
         def active(step: int) -> tuple[Weight, ...]:
@@ -96,13 +102,19 @@ class Lisa:
                           f"because it draws gamma different blocks; use gamma between 0 and {n_blocks}")
         if self.K is not None and self.K < 1:
             raise Refused(f"cannot use LISA with K = {self.K}; because an interval has at least one step; use K >= 1")
-        if self.gamma and not any(w.layer is not None for w in weights):
-            raise Refused("cannot use LISA with a scope that has no weights in the blocks; because it samples by block; "
-                          "use Full or LoRA on the linear layers inside it")
+        if self.gamma and {w.layer for w in weights} - {None} != set(range(n_blocks)):
+            raise Refused("cannot use LISA with a scope that leaves a block without weights; because it samples by block; "
+                          "use Full or LoRA on linear layers of every block inside it")
         certain = self.gamma > 0 and self.draw == "exactly"
         if not certain and not any(w.layer is None and self._always(w) for w in weights):
             raise Refused("cannot use LISA with neither embedding, head nor norm and no certain block; because at some "
                           "steps nothing would move; use gamma >= 1 drawn exactly, or leave the embeddings on")
+
+    def _check_shares(self, share: Tensor) -> None:
+        if self.draw == "bernoulli" and float(self.gamma * share.max()) > 1 + 1e-9:
+            raise Refused(f"cannot use LISA with gamma {self.gamma} by coins of {self.probabilities!r} probabilities; because "
+                          f"a block would have a chance of {float(self.gamma * share.max()):.2f}; use a smaller gamma or "
+                          "draw='exactly'")
 
 
 def _shares(kind: str, weights: tuple[Weight, ...], n_blocks: int) -> Tensor:
@@ -112,7 +124,7 @@ def _shares(kind: str, weights: tuple[Weight, ...], n_blocks: int) -> Tensor:
         square = torch.zeros(n_blocks, dtype=torch.float64)
         for weight in weights:
             if weight.layer is not None:
-                square[weight.layer] += weight.tensor.detach().double().square().sum().cpu()
+                square[weight.layer] += weight.tensor.detach().cpu().double().square().sum()
         share = square.sqrt()
     else:
         share = {"uniform": torch.ones_like(rising), "increasing": rising, "decreasing": rising.flip(0)}[kind]

@@ -1,4 +1,7 @@
-"""Uniform selection: the batch is a random part of the pool (with pool = 1, the pool itself)."""
+"""Uniform selection: the batch is a random part of the pool (with pool = 1, the pool itself).
+
+Departures: none.
+"""
 from __future__ import annotations
 
 from dataclasses import dataclass
