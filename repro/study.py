@@ -9,10 +9,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from methods.fit import Training
-from methods.recipe import Recipe
+if TYPE_CHECKING:  # torch, transformers and peft take seconds to import, and a plan needs none of them
+    from methods.fit import Training
+    from methods.recipe import Recipe
 
 
 @dataclass(frozen=True)

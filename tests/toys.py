@@ -22,8 +22,8 @@ def toy_llama(blocks: int = 4, tied: bool = False, seed: int = 0, dropout: float
 def toy_gpt2(blocks: int = 4, seed: int = 0) -> GPT2LMHeadModel:
     """A random GPT-2 of width 16 without dropout. Unlike Llama's, its norms never round to float32, so float64 is float64."""
     torch.manual_seed(seed)
-    return GPT2LMHeadModel(GPT2Config(vocab_size=VOCABULARY, n_positions=32, n_embd=16, n_layer=blocks, n_head=2, bos_token_id=0, eos_token_id=0,
-                                      resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0))
+    return GPT2LMHeadModel(GPT2Config(vocab_size=VOCABULARY, n_positions=32, n_embd=16, n_layer=blocks, n_head=2,
+                                      bos_token_id=0, eos_token_id=0, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0))
 
 
 def toy_examples(n: int = 22, seed: int = 1) -> list[Example]:

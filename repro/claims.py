@@ -1,0 +1,169 @@
+"""The words of a trial, as frozen values: measures, contrasts, controls, claims, tables, figures, and a paper.
+
+A *claim* is a sentence of a paper turned into contrasts that can fail. A *control* is a contrast phrased so that, when it
+holds, the claim is explained by something other than what the paper names. What is done with them: `repro.verdict`.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pandas as pd
+
+from repro.study import Arm
+
+Goal = Literal["above", "at least", "within"]
+"""What the effect must be to hold: > margin; > -margin (no worse than the margin); between -margin and margin."""
+
+
+@dataclass(frozen=True)
+class OfItems:
+    """A number for every test item: the mean is over items, and intervals cover items as well as seeds."""
+
+    suite: str
+    label: str
+    unit: str
+    higher: bool
+    column: str = "correct"
+    """Column of the samples that holds the item's number."""
+    times: float = 1.0
+    """Factor for display (100 for percent); margins are in display units."""
+    weight: str | None = None
+    """Column of the samples that says how much an item counts in the mean."""
+
+
+@dataclass(frozen=True)
+class OfCurve:
+    """One number for a whole run, read off its curve (columns step, kind, layer, value)."""
+
+    key: str
+    label: str
+    unit: str
+    higher: bool
+    read: Callable[[pd.DataFrame], float]
+    times: float = 1.0
+
+
+Measure = OfItems | OfCurve
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """left - right, turned so that larger is better for `left`; paired by seed and, where there are items, by item.
+
+    `right` = None compares with 0. With several arms on the left the effect is their range: the largest mean minus the
+    smallest, per seed.
+    """
+
+    name: str
+    left: str | tuple[str, ...]
+    right: str | None
+    measure: Measure
+    goal: Goal = "above"
+    margin: float = 0.0
+    """In the measure's display unit."""
+    margin_source: str = "ours"
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        left = (self.left,) if isinstance(self.left, str) else self.left
+        return left if self.right is None else (*left, self.right)
+
+
+@dataclass(frozen=True)
+class Control:
+    """When all its contrasts hold, the claim is explained away: `otherwise` says by what."""
+
+    name: str
+    contrasts: tuple[Contrast, ...]
+    otherwise: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One headline claim. It is supported when every contrast holds; `reason` is set where it cannot be tried here."""
+
+    id: str
+    statement: str
+    source: str
+    refuted_by: str
+    contrasts: tuple[Contrast, ...] = ()
+    controls: tuple[Control, ...] = ()
+    untried: Literal["not run", "untestable"] | None = None
+    reason: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table: our arm (None: nothing of ours stands against it), and how the paper's numbers are found."""
+
+    label: str
+    arm: str | None
+    reported: Mapping[str, str] = field(default_factory=dict)
+    """Equal columns of reported/*.csv, e.g. {"model": "TinyLlama", "method": "LoRA"}."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One quantity: ours, and the benchmark whose printed number stands beside it. Either may be absent."""
+
+    label: str
+    measure: Measure | None = None
+    reported: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """A table of the paper as rows x columns. `shape_of` says what the columns have in place of the paper's metric."""
+
+    id: str
+    title: str
+    rows: tuple[Row, ...]
+    columns: tuple[Column, ...]
+    shape_of: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a figure: an arm under its label, with a place on the x axis where x is not the step."""
+
+    arm: str
+    label: str
+    x: float | None = None
+    group: str = ""
+    """For "dots": lines of one group share a colour."""
+
+
+@dataclass(frozen=True)
+class FigureSpec:
+    """A figure: "curves" (a kind of curve against steps), "norms" (per layer), "scan" (a measure against Line.x), "dots"
+    (a measure by arm, minus that of the level's arm).
+    """
+
+    id: str
+    title: str
+    draws: Literal["curves", "norms", "scan", "dots"]
+    lines: tuple[Line, ...]
+    x: str = "optimizer step"
+    y: str = ""
+    kind: str = "train_loss"
+    measure: Measure | None = None
+    level: Line | None = None
+    """For "scan" an arm drawn as a horizontal line, for "dots" the arm that all are compared with."""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Paper:
+    """All that one paper brings: arms per scale, learning-rate trials per method, and what is shown and judged."""
+
+    name: str
+    title: str
+    arxiv: str
+    arms: Callable[[str], tuple[Arm, ...]]
+    trials: Callable[[str], Mapping[str, tuple[Arm, ...]]]
+    tables: Callable[[str], tuple[TableSpec, ...]]
+    figures: Callable[[str], tuple[FigureSpec, ...]]
+    claims: Callable[[str], tuple[Claim, ...]]

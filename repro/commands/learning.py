@@ -1,0 +1,146 @@
+"""Train one's own model; pretrain the embedded base model."""
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+
+from repro.commands.measuring import Model, Revision
+from repro.commands.options import HOUSE, Json
+
+if TYPE_CHECKING:
+    from repro.own import Order, Outcome, Task
+    from suites.suite import Score
+
+Folder = Annotated[Path, typer.Option("--out", help="A new folder, or that of the same training cut short.")]
+
+
+def train(
+    recipe: Annotated[str, typer.Option("--recipe", help="`python -m repro list recipes` shows them.")],
+    model: Model,
+    data: Annotated[str, typer.Option("--data", help="A Hub id, or a JSONL, CSV or Parquet file or a folder of them.")],
+    out: Folder,
+    steps: Annotated[int, typer.Option("--steps", min=1)] = 100,
+    lr: Annotated[float | None, typer.Option("--lr", help="Learning rate. The default is a common one, not "
+                                             "tuned.")] = None,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1)] = 16,
+    micro_batch: Annotated[int | None, typer.Option("--micro-batch", min=1, help="Examples at a time, to save "
+                                                    "memory.")] = None,
+    max_length: Annotated[int, typer.Option("--max-length", min=2, help="Tokens of an example.")] = 512,
+    seed: Annotated[int, typer.Option("--seed")] = 0,
+    schedule: Annotated[str, typer.Option("--schedule", help="constant, linear or cosine.")] = "linear",
+    precision: Annotated[str, typer.Option("--precision", help="fp32, bf16 or bf16-mixed.")] = "fp32",
+    gamma: Annotated[int | None, typer.Option("--gamma", help="LISA: blocks that move at a time.")] = None,
+    interval: Annotated[int | None, typer.Option("--interval", help="LISA: steps between draws (K).")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Any field of the recipe's parts, as field=value; may be "
+                                                   "repeated.")] = None,
+    prompt: Annotated[list[str] | None, typer.Option("--prompt", help="A field of the prompt; may be repeated. Default: "
+                                                     "recognised by name.")] = None,
+    answer: Annotated[str | None, typer.Option("--answer", help="The field that is learnt. Default: recognised by "
+                                               "name.")] = None,
+    config: Annotated[str | None, typer.Option("--config", help="The data set's configuration on the Hub.")] = None,
+    split: Annotated[str, typer.Option("--split", help="The split to train on.")] = "train",
+    held_out: Annotated[float, typer.Option("--held-out", min=0.001, max=0.9, help="Share of the data that is not trained "
+                                            "on.")] = 0.1,
+    dev_examples: Annotated[int, typer.Option("--dev-examples", min=2, help="Held-out examples that the loss is measured "
+                                              "on, at most.")] = 200,
+    revision: Revision = None,
+    machine: Json = False,
+) -> None:
+    """Train a model on data and report its held-out loss before and after."""
+    from methods.refusals import check
+    from methods.training import Training
+    from repro.commands.recipes import recipe_of, settings_of
+    from repro.commands.studying import one_of
+    from repro.own import Order, finished
+
+    short = {"gamma": gamma, "K": interval}
+    settings = {k: v for k, v in short.items() if v is not None} | settings_of(set_ or ())
+    one_of("--schedule", schedule, ("constant", "linear", "cosine"))
+    one_of("--precision", precision, ("fp32", "bf16", "bf16-mixed"))
+    length = Training(steps=steps, batch_size=batch_size, micro_batch=micro_batch, schedule=schedule,  # type: ignore[arg-type]
+                      precision=precision, clip_norm=1.0)  # type: ignore[arg-type]
+    source = {"id": data, "config": config, "prompt": list(prompt or ()), "answer": answer, "split": split}
+    order = Order(model, revision, source, recipe_of(recipe, lr, settings), length, seed, max_length, held_out,
+                  dev_examples)
+    check(order.recipe)
+    done = finished(order, out)
+    if lr is None and done is None:
+        print(f"No --lr given: {order.recipe.to_json()['update']['lr']:g} is a starting point, not tuned for this model.",
+              file=sys.stderr)
+    outcome = done or run(order, out)
+    print(json.dumps(outcome_values(outcome), indent=1) if machine else words(outcome, order, out))
+
+
+def run(order: Order, out: Path) -> Outcome:
+    """Loads, checks, trains, with a bar on a terminal."""
+    from suites import models
+
+    task = load(order, out)
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
+        line = bars.add_task("training", total=order.training.steps)
+        return task.go(models.save, lambda step, of, loss: bars.update(
+            line, completed=step, description=f"training, loss {loss:.3f}" if step else "training"))
+
+
+def load(order: Order, out: Path) -> Task:
+    """Everything the order names, loaded and checked; nothing is written."""
+    from methods import anatomy
+    from methods.refusals import check
+    from repro import devices
+    from repro.measure import pad_of
+    from repro.own import Task
+    from repro.training import merged
+    from suites import data, models
+
+    model, tokenizer = models.load(order.model, revision=order.revision)
+    model = merged(model).to(devices.torch_device("auto"), order.training.weight_dtype)
+    check(order.recipe, anatomy.read(model))
+    split = order.data["split"]
+    ref = data.DataSet(order.data["id"], order.data["answer"], tuple(order.data["prompt"]), config=order.data["config"],
+                       train=split, test=split, held_out=order.held_out)  # test: not cut off, so dev gets the whole share
+    train_, dev = (data.load_examples(ref, tokenizer, part, max_length=order.max_length) for part in ("train", "dev"))
+    return Task(order, out, model, tokenizer, train_, dev[:order.dev_examples], pad_of(tokenizer))
+
+
+def words(outcome: Outcome, order: Order, out: Path) -> str:
+    """The result in three lines."""
+    def one(loss: Score) -> str:
+        return f"{loss.value:.4f} ± {loss.stderr:.4f}"
+
+    return (f"{order.recipe}: {outcome.steps} steps, {outcome.tokens} tokens, {outcome.train_s:.1f} s\n"
+            f"Held-out loss (nats per answer token, n = {outcome.before.n} examples, ± standard error): "
+            f"{one(outcome.before)} before, {one(outcome.after)} after, change {one(outcome.change)}.\n"
+            f"The result is in {out}.")
+
+
+def outcome_values(outcome: Outcome) -> dict[str, Any]:
+    from repro.own import outcome_json
+
+    return outcome_json(outcome)
+
+
+def pretrain(
+    out: Annotated[Path, typer.Option("--out", help="The folder of the base model; it is replaced as a whole.")] =
+        HOUSE / "suites" / "world" / "base",
+    tokens: Annotated[int, typer.Option("--tokens", min=1)] = 20_000_000,
+    threads: Annotated[int, typer.Option("--threads", min=1)] = 2,
+    seed: Annotated[int, typer.Option("--seed")] = 0,
+) -> None:
+    """Remake the embedded base model from nothing: tokenizer, weights, folder."""
+    from suites.world.pretrain import pretrain as make
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
+        line = bars.add_task("pretraining", total=tokens)
+        place = make(out, tokens=tokens, threads=threads, seed=seed,
+                     watch=lambda now, model, tokenizer: bars.update(line, completed=now.tokens,
+                                                                     description=f"pretraining, loss {now.loss:.3f}"))
+    console.print(f"Wrote {escape(str(place))}.", soft_wrap=True)

@@ -1,0 +1,108 @@
+"""Measure any model on the suites, and the suite's own speed."""
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from repro.commands.options import Json
+
+if TYPE_CHECKING:
+    from suites.suite import Evaluation
+
+Model = Annotated[str, typer.Option("--model", help="A Hub id, or a folder that transformers or peft loads.")]
+Revision = Annotated[str | None, typer.Option("--revision", help="A commit, tag or branch of the Hub id.")]
+
+
+def evaluate(
+    model: Model,
+    suite: Annotated[str, typer.Option("--suite", help="Suites or lm-eval tasks, with commas between.")],
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Items of each task. Default: all.")] = None,
+    shots: Annotated[int | None, typer.Option("--shots", min=0, help="Default: the suite's own number.")] = None,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1)] = 16,
+    source: Annotated[str, typer.Option("--source", help="hub, or world (the tiny world), or a folder like the "
+                                        "Hub.")] = "hub",
+    revision: Revision = None,
+    samples: Annotated[Path | None, typer.Option("--samples", help="Write a row per item there, as Parquet.")] = None,
+    machine: Json = False,
+) -> None:
+    """Measure a model on suites; every number comes with n and its standard error."""
+    from repro import devices
+    from suites import harness, models
+
+    calls = [(name.strip(), shots, limit) for name in suite.split(",") if name.strip()]
+    folder = source_folder(source)
+    loaded, tokenizer = models.load(model, revision=revision)
+    found = harness.evaluate(loaded, tokenizer, calls, source=folder, batch_size=batch_size,
+                             device=devices.torch_device("auto"))
+    if samples is not None:
+        from methods import atomic
+        from repro.store import parquet, spoken
+
+        with spoken(samples.parent):
+            atomic.write_bytes(samples, parquet(found.samples))
+    show_scores(found, machine)
+
+
+def source_folder(source: str) -> Path | None:
+    """None for the Hub. Refused when a folder is named that is not there."""
+    from methods.parts import Refused
+
+    if source == "hub":
+        return None
+    if source == "world":
+        from repro.scales import get
+
+        return get("tiny").source()
+    if not Path(source).is_dir():
+        raise Refused(f"cannot use --source {source}; because there is no such folder; use hub, world, or a folder that "
+                      "holds data sets under their Hub ids")
+    return Path(source)
+
+
+def show_scores(found: Evaluation, machine: bool) -> None:
+    from repro.store import plain
+
+    if machine:
+        metrics = {s: {k: vars(m) for k, m in of.items()} for s, of in found.metrics.items()}
+        print(json.dumps(plain({"metrics": metrics, "truncated": found.truncated, "versions": dict(found.versions)}),
+                         indent=1))
+        return
+    table = Table("suite", "metric", "value", "stderr", "n")
+    for name, metrics_ in found.metrics.items():
+        for key, score in metrics_.items():
+            table.add_row(escape(name), escape(key), f"{score.value:.4f}", f"{score.stderr:.4f}", str(score.n))
+    console = Console()
+    console.print(table)
+    if found.truncated:
+        console.print(f"{found.truncated} prompts were longer than the model's context and were cut on the left.")
+
+
+def bench(what: Annotated[str, typer.Argument(help="fit: the training loop against bare PyTorch loops.")] = "fit",
+          rounds: Annotated[int, typer.Option("--rounds", min=2)] = 12, machine: Json = False) -> None:
+    """Measure speed, all contenders side by side in one run."""
+    from repro.bench import bench_fit
+    from repro.commands.studying import one_of
+
+    one_of("WHAT", what, ("fit",))
+    found = bench_fit(rounds)
+    if machine:
+        print(json.dumps(found, indent=1))
+        return
+    table = Table("contender", "ms a step", "against", "ratio (quartiles)", "to full", "FLOP bound", "state bytes",
+                  title=escape(found["setting"]))
+    for row in found["rows"]:
+        low, high = row["ratio_quartiles"]
+        table.add_row(row["name"], f"{row['step_ms']:.1f}", row["against"], f"{row['ratio']:.2f} ({low:.2f}-{high:.2f})",
+                      f"{row['ratio_to_full']:.2f}", f"{row['flop_bound_to_full']:.2f}", f"{row['state_bytes']:,}")
+    console = Console()
+    console.print(table)
+    for pair, equal in found["equal"].items():
+        console.print(f"{pair}: {'equal to the last bit' if equal else 'NOT EQUAL'}", soft_wrap=True)
+    if not all(found["equal"].values()):
+        raise typer.Exit(1)

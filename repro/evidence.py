@@ -1,0 +1,212 @@
+"""From records to numbers: finds the runs of an arm and lines up what they measured, by seed and by item.
+
+Runs are found by content (recipe, data, suites, seed), never by an arm's name: two arms that are the same run share one.
+"""
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from methods.parts import Refused
+from repro.claims import Contrast, Measure, OfItems
+from repro.study import Arm, Record, Run
+
+Floats = npt.NDArray[np.float64]
+
+
+class Source(Protocol):
+    """What evidence needs of a store."""
+
+    def records(self, scale: str, paper: str) -> list[Record]: ...
+    def samples(self, run_id: str) -> pd.DataFrame: ...
+    def curve(self, run_id: str) -> pd.DataFrame: ...
+
+
+class Missing(LookupError):
+    """What was asked for has not been run, or failed; the message says which."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """`values` [S, N]: seeds x items in display units. `cluster` [N] numbers the items that belong together."""
+
+    seeds: tuple[int, ...]
+    values: Floats
+    cluster: npt.NDArray[np.int64]
+    items: tuple[str, ...]
+    weight: Floats
+    """[N] how much each item counts."""
+    trained: bool = True
+    """False for a model that was not trained: it has no seeds to vary, one row stands for all."""
+
+    def __post_init__(self) -> None:
+        if self.values.size == 0:
+            raise Refused("cannot average an empty set; because no run or no item is in it; run the arm first")
+        if not (self.weight > 0).any() or (self.weight < 0).any():
+            raise Refused("cannot average this set; because its weights are not positive; use items with an answer")
+
+    @classmethod
+    def one_each(cls, seeds: tuple[int, ...], numbers: Sequence[float], name: str, trained: bool = True) -> Series:
+        """One number for every seed, without items."""
+        values = np.array(numbers, dtype=np.float64)[:, None]
+        return cls(seeds, values, np.zeros(1, np.int64), (name,), np.ones(1), trained)
+
+    @property
+    def means(self) -> Floats:
+        """[S] the mean over items for every seed."""
+        return np.asarray(self.values @ self.weight / self.weight.sum(), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The records of one paper at one scale, by arm. `only`: the run ids that count (None: all in the store)."""
+
+    source: Source
+    paper: str
+    scale: str
+    arms: tuple[Arm, ...]
+    only: frozenset[str] | None = None
+    _found: dict[str, Record] = field(default_factory=dict, compare=False)
+    _series: dict[tuple[str, Measure], Series] = field(default_factory=dict, compare=False)
+    _by_suite: dict[str, dict[str, pd.DataFrame]] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        for record in self.source.records(self.scale, self.paper):
+            if self.only is None or record.run_id in self.only:
+                self._add(_content_key(record.content), record)
+
+    def _add(self, key: str, record: Record) -> None:
+        other = self._found.get(key)
+        if other is not None and other.run_id != record.run_id:
+            raise Refused(f"cannot report on {self.paper} at scale {self.scale}; because the runs {other.run_id} and "
+                          f"{record.run_id} differ only in what they were pinned to; keep one state of code and data")
+        self._found[key] = record
+
+    def arm(self, name: str) -> Arm:
+        for arm in self.arms:
+            if arm.name == name:
+                return arm
+        raise Missing(f"arm {name} is not part of this scale")
+
+    def record(self, arm: Arm, seed: int) -> Record | None:
+        run = Run(self.paper, arm, seed, self.scale, 0, {})
+        return self._found.get(_content_key(run.content))
+
+    def done(self, name: str) -> list[Record]:
+        """The finished runs of an arm in the order of its seeds. Raises Missing when there is none."""
+        arm = self.arm(name)
+        found = [self.record(arm, seed) for seed in arm.seeds]
+        records = [r for r in found if r is not None and r.status == "done"]
+        if not records:
+            failed = any(r is not None for r in found)
+            raise Missing(f"arm {name} {'failed' if failed else 'has not been run'}")
+        return records
+
+    def status(self) -> list[tuple[Arm, int, Record | None]]:
+        """Every (arm, seed) with its record, if any."""
+        return [(arm, seed, self.record(arm, seed)) for arm in self.arms for seed in arm.seeds]
+
+    def series(self, name: str, measure: Measure) -> Series:
+        """The measure for every finished seed of an arm. Raises Missing where a run did not take it."""
+        if (name, measure) not in self._series:
+            self._series[name, measure] = self._measured(name, measure)
+        return self._series[name, measure]
+
+    def _measured(self, name: str, measure: Measure) -> Series:
+        records = self.done(name)
+        trained = bool(self.arm(name).stages)
+        seeds = tuple(r.seed for r in records)
+        if isinstance(measure, OfItems):
+            return _of_items([self._suite(r.run_id, measure.suite) for r in records], seeds, trained, measure, name)
+        return Series.one_each(seeds, [measure.times * self._read(r, measure) for r in records], measure.key, trained)
+
+    def _suite(self, run_id: str, suite: str) -> pd.DataFrame | None:
+        """The samples of one suite, by item; every run's file is read once."""
+        if run_id not in self._by_suite:
+            self._by_suite[run_id] = _split(self.source.samples(run_id))
+        return self._by_suite[run_id].get(suite)
+
+    def _read(self, record: Record, measure: Any) -> float:
+        try:
+            return float(measure.read(self.source.curve(record.run_id)))
+        except LookupError as error:
+            raise Missing(f"arm {record.arm} left no {measure.label}") from error
+
+    def effect(self, contrast: Contrast) -> Series:
+        """The contrast's effect, paired by seed and item; larger is better for the left side."""
+        sign = 1.0 if contrast.measure.higher else -1.0
+        if not isinstance(contrast.left, str):
+            return _range([self.series(arm, contrast.measure) for arm in contrast.left])
+        left = self.series(contrast.left, contrast.measure)
+        if contrast.right is None:
+            return replace(left, values=sign * left.values)
+        return _difference(left, self.series(contrast.right, contrast.measure), sign, contrast)
+
+
+def _content_key(content: Mapping[str, Any]) -> str:
+    """What a run is, apart from the state of code and data that it was pinned to."""
+    return json.dumps({k: v for k, v in content.items() if k not in ("pins", "threads")}, sort_keys=True)
+
+
+def _split(samples: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Suite -> its samples, indexed and sorted by task and item."""
+    if samples.empty:
+        return {}
+    keyed = samples.set_index(samples["task"].astype(str) + "/" + samples["item"].astype(str)).sort_index()
+    return {str(suite): frame for suite, frame in keyed.groupby("suite", sort=False)}
+
+
+def _of_items(frames: Sequence[pd.DataFrame | None], seeds: tuple[int, ...], trained: bool, measure: OfItems,
+              arm: str) -> Series:
+    found = [f for f in frames if f is not None and measure.column in f]
+    if len(found) < len(frames):
+        raise Missing(f"arm {arm} was not measured on {measure.label}")
+    items = tuple(found[0].index)
+    for frame in found[1:]:
+        _same_items(items, tuple(frame.index), f"the seeds of {arm}")
+    cluster = pd.factorize(found[0]["fact"].astype(str).to_numpy())[0].astype(np.int64)
+    values = measure.times * np.stack([f[measure.column].to_numpy(float) for f in found])
+    weight = np.ones(len(items)) if measure.weight is None else found[0][measure.weight].to_numpy(float)
+    return Series(seeds, values, cluster, items, weight, trained)
+
+
+def _same_items(one: tuple[str, ...], other: tuple[str, ...], who: str) -> None:
+    if one != other:
+        raise Refused(f"cannot pair {who} item by item; because they were measured on different items; use equal limits")
+
+
+def _difference(left: Series, right: Series, sign: float, contrast: Contrast) -> Series:
+    _same_items(left.items, right.items, f"{contrast.left} and {contrast.right}")
+    seeds = _shared_seeds([left, right])
+    values = sign * (_rows(left, seeds) - _rows(right, seeds))
+    return Series(seeds, values, left.cluster, left.items, left.weight, left.trained or right.trained)
+
+
+def _shared_seeds(series: Iterable[Series]) -> tuple[int, ...]:
+    """The seeds that every trained arm has; an untrained arm goes with any seed."""
+    trained = [s for s in series if s.trained]
+    if not trained:
+        return (0,)
+    common: Collection[int] = set.intersection(*(set(s.seeds) for s in trained))
+    if not common:
+        raise Missing("the arms share no finished seed")
+    return tuple(sorted(common))
+
+
+def _rows(series: Series, seeds: tuple[int, ...]) -> Floats:
+    if not series.trained:
+        return np.repeat(series.values[:1], len(seeds), axis=0)
+    return series.values[[series.seeds.index(s) for s in seeds]]
+
+
+def _range(series: Sequence[Series]) -> Series:
+    """Per seed, the largest mean minus the smallest."""
+    seeds = _shared_seeds(series)
+    means = np.stack([replace(s, seeds=seeds, values=_rows(s, seeds)).means for s in series])
+    return Series.one_each(seeds, list(means.max(axis=0) - means.min(axis=0)), "range")

@@ -1,0 +1,166 @@
+"""What a worker does with one run: base model, stages of training, suites, record.
+
+A desk keeps base models and tokenised training sets between runs; a run gets a copy of the model in memory.
+"""
+from __future__ import annotations
+
+import copy
+import math
+import re
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import nn
+
+from methods.examples import Example
+from repro import devices, pins, scales
+from repro.curve import Curve
+from repro.partial import EVERY_S, Partial
+from repro.scale import Scale
+from repro.store import Store
+from repro.study import Metric, Record, Run
+from repro.training import Course
+from repro.worker import Result, Say
+from suites import data, harness, heldout, models
+from suites.suite import Evaluation
+
+KEEP_BYTES = 2**30
+"""Base models up to this size stay in memory between runs; larger ones are read again."""
+
+
+@dataclass
+class Desk:
+    """One worker's memory."""
+
+    store: Store
+    every_s: float = EVERY_S
+    scale_of: Callable[[str], Scale] = scales.get
+    _bases: dict[tuple[str, str], tuple[nn.Module, Any]] = field(default_factory=dict)
+    _sets: dict[tuple[str, str, str, str], list[Example]] = field(default_factory=dict)
+
+    def measure(self, run: Run, say: Say) -> Result:
+        """Takes one run from its base model to its record. Raises Refused or Diverged where it cannot."""
+        began = time.perf_counter()
+        torch.set_num_threads(run.threads)
+        forget_peak_memory()
+        scale = self.scale_of(run.scale)
+        device = devices.torch_device(scale.device)
+        model, tokenizer = self.base(scale, run.arm.base)
+        course = Course(run, model.to(device), lambda key, split: self.examples(scale, run.arm.base, tokenizer, key, split),
+                        pad_of(tokenizer), scale.batch_size, Partial(self.store.partial(run), self.every_s), say)
+        trained, curve, train_s = course.go()
+        eval_began = time.perf_counter()
+        found = self.evaluate(run, scale, trained, tokenizer, say)
+        metrics = {**scores(found), **dev_metric(curve)}
+        eval_s = time.perf_counter() - eval_began
+        cost = {"wall_s": max(time.perf_counter() - began, train_s + eval_s), "train_s": train_s, "eval_s": eval_s,
+                **costs(curve, train_s), **peak_memory(device)}
+        record = Record(run.id, run.paper, run.arm.name, run.seed, run.scale, "done", None, metrics, cost, run.content,
+                        {**pins.versions(), **(found.versions if found else {})})
+        return record, found.samples if found else pd.DataFrame(), curve.frame()
+
+    def base(self, scale: Scale, key: str) -> tuple[nn.Module, Any]:
+        """A model to train, and its tokenizer."""
+        at = (scale.name, key)
+        if at not in self._bases:
+            ref = scale.model(key)
+            loaded: tuple[nn.Module, Any] = models.load(ref.place, revision=ref.revision)
+            if sum(p.nbytes for p in loaded[0].parameters()) > KEEP_BYTES:
+                return loaded
+            self._bases[at] = loaded
+        model, tokenizer = self._bases[at]
+        return copy.deepcopy(model), tokenizer
+
+    def examples(self, scale: Scale, base: str, tokenizer: Any, key: str, split: data.Split) -> list[Example]:
+        """A training set in the base model's tokens."""
+        at = (scale.name, base, key, split)
+        if at not in self._sets:
+            self._sets[at] = data.load_examples(scale.data(key), tokenizer, split)
+        return self._sets[at]
+
+    def evaluate(self, run: Run, scale: Scale, model: nn.Module, tokenizer: Any, say: Say) -> Evaluation | None:
+        """Every suite of the arm, one after the other; None where it has none."""
+        found = []
+        for i, call in enumerate(run.arm.suites):
+            say(f"measuring {call.suite}", i, len(run.arm.suites))
+            name, _, key = call.suite.partition(":")
+            if name == heldout.NAME:
+                test = self.examples(scale, run.arm.base, tokenizer, key, "test")[:call.limit]
+                found.append(by_loss(heldout.evaluate(model, test, pad_id=pad_of(tokenizer), batch_size=scale.batch_size)))
+            else:
+                found.append(harness.evaluate(model, tokenizer, [(call.suite, call.shots, call.limit)],
+                                              source=scale.source(), batch_size=scale.batch_size))
+        return together(found) if found else None
+
+
+def by_loss(found: Evaluation) -> Evaluation:
+    """A held-out loss as the other suites are: the item's number is in the column `correct`, and as `loss`."""
+    samples = found.samples.assign(loss=found.samples["nll"], correct=found.samples["nll"])
+    return replace(found, samples=samples)
+
+
+def together(found: Sequence[Evaluation]) -> Evaluation:
+    """Several suites as one evaluation."""
+    metrics = {suite: of for e in found for suite, of in e.metrics.items()}
+    versions = {name: version for e in found for name, version in e.versions.items()}
+    samples = pd.concat([portable(e.samples) for e in found], ignore_index=True)
+    return Evaluation(metrics, samples, sum(e.truncated for e in found), versions)
+
+
+def portable(samples: pd.DataFrame) -> pd.DataFrame:
+    """Targets are letters in one suite and numbers in another; a Parquet column holds one kind."""
+    mixed = [c for c in ("target", "answer") if c in samples]
+    return samples.assign(**{c: samples[c].map(lambda v: None if v is None else str(v)) for c in mixed})
+
+
+def scores(found: Evaluation | None) -> dict[str, dict[str, Metric]]:
+    metrics = found.metrics if found else {}
+    return {suite: {name: Metric(m.value, m.stderr, m.n) for name, m in of.items()} for suite, of in metrics.items()}
+
+
+def pad_of(tokenizer: Any) -> int:
+    """The padding token, or the end token, or 0: padded places are masked and take no loss."""
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    return int(pad or 0)
+
+
+def dev_metric(curve: Curve) -> dict[str, dict[str, Metric]]:
+    """The dev loss after the last step, where it was taken."""
+    if not curve.values("dev_loss"):
+        return {}
+    value, stderr, n = (curve.values(k)[-1] for k in ("dev_loss", "dev_stderr", "dev_n"))
+    return {"dev": {"loss": Metric(value, stderr, int(n))}}
+
+
+def costs(curve: Curve, train_s: float) -> dict[str, float]:
+    """What the training took, read off the curve; all 0 for a model that was not trained."""
+    steps = len(curve.values("train_loss"))
+    if not steps:
+        return dict.fromkeys(("steps", "tokens", "tokens_per_s", "trainable", "active", "state_bytes_peak"), 0.0)
+    tokens = sum(curve.values("tokens"))
+    return {"steps": float(steps), "tokens": tokens, "tokens_per_s": tokens / train_s,
+            "trainable": curve.values("trainable")[-1], "active": statistics.fmean(curve.values("active")),
+            "state_bytes_peak": max(curve.values("state_bytes"))}
+
+
+def forget_peak_memory() -> None:
+    """Starts the process's peak anew, so that a warm worker's peak is this run's (Linux; elsewhere it is not told)."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    reset = Path("/proc/self/clear_refs")
+    if reset.exists():
+        reset.write_text("5")
+
+
+def peak_memory(device: str) -> dict[str, float]:
+    """Peak bytes of the process since `forget_peak_memory`, and of the GPU."""
+    status = Path("/proc/self/status")
+    found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.exists() else None
+    peaks = {"peak_rss_bytes": 1024.0 * int(found[1]) if found else math.nan}
+    return peaks | ({"peak_gpu_bytes": float(torch.cuda.max_memory_allocated())} if device == "cuda" else {})

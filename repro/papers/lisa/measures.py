@@ -1,0 +1,32 @@
+"""What LISA's tables and claims measure: per item from the suites, per run from the curves."""
+from __future__ import annotations
+
+import pandas as pd
+
+from repro.claims import OfCurve, OfItems
+from repro.norms import skew
+
+LOSS = OfItems("heldout", "held-out loss", "nats", higher=False, column="nll", weight="tokens")
+MMLU = OfItems("mmlu", "MMLU", "%", higher=True, times=100)
+AGIEVAL = OfItems("agieval", "AGIEval", "%", higher=True, times=100)
+WINOGRANDE = OfItems("winogrande", "WinoGrande", "%", higher=True, times=100)
+GSM8K = OfItems("gsm8k", "GSM8K", "%", higher=True, times=100)
+PUBMEDQA = OfItems("pubmedqa", "PubMedQA", "%", higher=True, times=100)
+
+
+def _drift(curve: pd.DataFrame) -> float:
+    return skew("norm", "mean")(curve) - skew("norm", "start")(curve)
+
+
+def _rise(curve: pd.DataFrame) -> float:
+    """Last dev loss minus the least one. Raises LookupError where the run took no dev loss."""
+    dev = curve[curve["kind"] == "dev_loss"].sort_values("step")["value"]
+    if dev.empty:
+        raise LookupError("dev_loss")
+    return float(dev.iloc[-1] - dev.min())
+
+
+SKEW = OfCurve("skew", "skew of layer norms (ends against the median block)", "log10", True, skew("norm", "mean"))
+SKEW_OF_CHANGE = OfCurve("skew of change", "skew of the norm of the change", "log10", True, skew("delta_norm", "end"))
+DRIFT = OfCurve("drift", "skew in training minus skew at step 0", "log10", True, _drift)
+RISE = OfCurve("rise", "last dev loss minus the least", "nats", False, _rise)

@@ -1,0 +1,166 @@
+"""Figures as PNG and SVG: colours that colour-blind readers can tell apart, legends beside the data, n stated.
+
+The same traces give the same bytes; a figure whose traces did not change is not drawn again.
+"""
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from methods import atomic
+from repro import traces
+from repro.claims import FigureSpec
+from repro.evidence import Evidence
+from repro.traces import Trace, Traces
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = ("#000000", "#E69F00", "#009E73", "#0072B2", "#CC79A7", "#D55E00", "#56B4E9", "#8C6D1F")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
+STYLE: Any = {
+    "svg.hashsalt": "repro", "font.size": 9.0, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
+    "grid.alpha": 0.25, "legend.frameon": False, "figure.dpi": 144.0, "svg.fonttype": "path",
+}
+HOW = hashlib.blake2b(Path(__file__).read_bytes(), digest_size=10).hexdigest()
+"""Changes with this file: a figure drawn in another way is drawn again."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure on disk, or why there is none."""
+
+    id: str
+    title: str
+    caption: str
+    files: tuple[Path, ...]
+
+
+def draw(spec: FigureSpec, evidence: Evidence, folder: Path) -> Drawn:
+    """Writes <id>.png and <id>.svg into `folder`, unless they show these traces already."""
+    data = traces.of(spec, evidence)
+    caption = _caption(spec, data)
+    if not data.found or (spec.draws == "scan" and not any(t.x for t in data.found)):
+        return Drawn(spec.id, spec.title, caption, ())
+    files = (folder / f"{spec.id}.png", folder / f"{spec.id}.svg")
+    mark, digest = folder / f".{spec.id}.digest", data.digest(repr(_visible(spec)), HOW)
+    if not (all(f.exists() for f in files) and mark.exists() and mark.read_text() == digest):
+        _write(spec, data.found, files)
+        atomic.write_text(mark, digest)
+    return Drawn(spec.id, spec.title, caption, files)
+
+
+def _visible(spec: FigureSpec) -> tuple[str, ...]:
+    return (spec.id, spec.title, spec.draws, spec.x, spec.y, spec.kind, *(line.label for line in spec.lines))
+
+
+def _caption(spec: FigureSpec, data: Traces) -> str:
+    parts = [spec.note, data.band if data.found else "", "n counts seeds." if data.found else ""]
+    if spec.draws == "curves" and spec.kind == "train_loss" and data.found:
+        width = traces.smoothing(max(len(t.x) for t in data.found))
+        parts.append(f"Running mean over {width} steps." if width > 1 else "")
+    parts.append(f"Not shown: {'; '.join(data.missing)}." if data.missing else "")
+    return " ".join(p for p in parts if p)
+
+
+def _write(spec: FigureSpec, found: Sequence[Trace], files: tuple[Path, Path]) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    with plt.rc_context(STYLE):
+        figure = {"curves": _curves, "norms": _norms, "scan": _scan, "dots": _dots}[spec.draws](spec, found)
+        figure.suptitle(spec.title, x=0.01, ha="left", fontsize=10)
+        for file, blank in zip(files, ({"Software": None}, {"Date": None, "Creator": None}), strict=True):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            fresh = file.with_name(f".new-{file.name}")
+            figure.savefig(fresh, format=file.suffix[1:], metadata=blank)
+            fresh.replace(file)
+        plt.close(figure)
+
+
+def _figure(width: float = 7.0, height: float = 3.4, panels: int = 1) -> tuple[Figure, Sequence[Axes]]:
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, panels, figsize=(width, height), layout="constrained", squeeze=False)
+    return figure, list(axes[0])
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", fontsize=8)
+
+
+def _name(trace: Trace) -> str:
+    return f"{trace.label} (n = {trace.n})" if trace.n else f"{trace.label} (no seed)"
+
+
+def _curves(spec: FigureSpec, found: Sequence[Trace]) -> Figure:
+    figure, (axes,) = _figure()
+    for i, t in enumerate(found):
+        axes.plot(t.x, t.y, color=COLOURS[i], lw=1.4, ls=("-", "--", "-.", ":")[i % 4], label=_name(t))
+        if t.n > 1:
+            axes.fill_between(t.x, t.low, t.high, color=COLOURS[i], alpha=0.15, lw=0)
+    axes.set(xlabel=spec.x, ylabel=spec.y)
+    _legend(figure, axes)
+    return figure
+
+
+def _norms(spec: FigureSpec, found: Sequence[Trace]) -> Figure:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    parts = list(dict.fromkeys(t.part for t in found))
+    figure, panels = _figure(9.5, 3.8, len(parts))
+    arms = list(dict.fromkeys(t.label.split(", step")[0].split(", mean")[0] for t in found))
+    for axes, part in zip(panels, parts, strict=True):
+        for t in (t for t in found if t.part == part):
+            i = arms.index(t.label.split(", step")[0].split(", mean")[0])
+            axes.plot(t.x, t.y, color=COLOURS[i], lw=1.2, ls="--" if t.dashed else "-", marker=MARKERS[i],
+                      ms=7 if t.dashed else 4, mfc="none" if t.dashed else COLOURS[i], label=_name(t))
+            if t.n > 1:
+                axes.fill_between(t.x, t.low, t.high, color=COLOURS[i], alpha=0.15, lw=0)
+        axes.set(xlabel=spec.x, ylabel=f"{part} (L2)", yscale="log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.tick_params(axis="x", rotation=60)
+    _legend(figure, panels[0])
+    return figure
+
+
+def _scan(spec: FigureSpec, found: Sequence[Trace]) -> Figure:
+    figure, (axes,) = _figure()
+    points = [t for t in found if t.x]
+    for i, label in enumerate(dict.fromkeys(t.label for t in points)):
+        of = sorted((t for t in points if t.label == label), key=lambda t: float(t.x[0]))
+        y = [t.y[0] for t in of]
+        bars = [[m - t.low[0] for m, t in zip(y, of, strict=True)], [t.high[0] - m for m, t in zip(y, of, strict=True)]]
+        axes.errorbar([float(t.x[0]) for t in of], y, yerr=bars, color=COLOURS[3 + i], marker="o", capsize=3, lw=1.4,
+                      label=f"{label} (n = {min(t.n for t in of)})")
+    for t in (t for t in found if not t.x):
+        axes.axhline(t.y[0], color=COLOURS[0], ls="--", lw=1.2, label=_name(t))
+        axes.axhspan(t.low[0], t.high[0], color=COLOURS[0], alpha=0.10, lw=0)
+    axes.set(xlabel=spec.x, ylabel=spec.y, xticks=sorted({float(t.x[0]) for t in points}))
+    _legend(figure, axes)
+    return figure
+
+
+def _dots(spec: FigureSpec, found: Sequence[Trace]) -> Figure:
+    assert spec.level is not None
+    figure, (axes,) = _figure(7.0, 1.2 + 0.30 * len(found))
+    groups = list(dict.fromkeys(t.part for t in found))
+    for i, t in enumerate(found):
+        g = groups.index(t.part)
+        axes.errorbar(t.y[0], i, xerr=[[t.y[0] - t.low[0]], [t.high[0] - t.y[0]]], color=COLOURS[(3, 5)[g % 2]], capsize=3,
+                      marker=MARKERS[g], label=t.part if t.part not in [f.part for f in found[:i]] else None)
+    axes.axvline(0.0, color=COLOURS[0], lw=1.2, ls="--", label=spec.level.label)
+    axes.set(yticks=range(len(found)), yticklabels=[_name(t) for t in found], xlabel=spec.x)
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    _legend(figure, axes)
+    return figure

@@ -1,0 +1,139 @@
+"""The report: tables, figures and verdicts of some papers at a scale, as files and as one static HTML page.
+
+Everything comes from records. What failed is shown as failed, what was not run as not run; every text is escaped.
+"""
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import jinja2
+
+from methods import atomic
+from methods.parts import Refused
+from repro import plot, table, words
+from repro.claims import FigureSpec, Paper, TableSpec
+from repro.evidence import Evidence, Source
+from repro.papers.rates import Tuned, tuned
+from repro.scale import Scale
+from repro.study import Arm, Record
+from repro.table import Table
+from repro.verdict import Verdict, judge, verdict_json
+
+Which = Literal["core", "all"]
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+START, END = "<!-- verdicts:start -->", "<!-- verdicts:end -->"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that failed, and its one sentence."""
+
+    arm: str
+    seed: int
+    run_id: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """All that the report says about one paper."""
+
+    paper: Paper
+    verdicts: tuple[Verdict, ...]
+    tables: tuple[Table, ...]
+    figures: tuple[plot.Drawn, ...]
+    left_out: tuple[str, ...]
+    """Tables and figures whose arms were not asked for and have not been run."""
+    done: int
+    failures: tuple[Failure, ...]
+    missing: tuple[str, ...]
+    rates: Tuned
+
+
+def write(papers: Sequence[Paper], scale: Scale, source: Source, out: Path, arms: Which = "core") -> Path:
+    """Writes tables (md, csv, tex), figures (png, svg), verdicts (json, md) and index.html under `out`; returns the page."""
+    chapters = [_chapter(paper, scale, source, out / paper.name, arms) for paper in papers]
+    for chapter in chapters:
+        _write_files(chapter, scale, out / chapter.paper.name)
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True,
+                                     undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(text=table.text, tested=words.tested, relative=lambda f: f.relative_to(out).as_posix())
+    page = environment.get_template("report.html.jinja").render(
+        chapters=chapters, scale=scale, arms=arms, rules=words.RULES, legend=table.LEGEND)
+    atomic.write_text(out / "index.html", page)
+    return out / "index.html"
+
+
+def evidence_of(paper: Paper, scale: Scale, source: Source) -> Evidence:
+    """The records of a paper at a scale, bound to its arms."""
+    return Evidence(source, paper.name, scale.name, paper.arms(scale.name))
+
+
+def _chapter(paper: Paper, scale: Scale, source: Source, out: Path, arms: Which) -> Chapter:
+    evidence = evidence_of(paper, scale, source)
+    status = [s for s in evidence.status() if s[0].core or arms == "all" or s[2] is not None]
+    specs, figures = paper.tables(scale.name), paper.figures(scale.name)
+    shown = {a.name for a, _, _ in status}
+    exhibits: tuple[TableSpec | FigureSpec, ...] = (*specs, *figures)
+    left_out = tuple(s.title.split(".")[0] for s in exhibits if not _arms_of(s) & shown)
+    return Chapter(
+        paper, judge(paper.claims(scale.name), evidence),
+        tuple(table.fill(s, evidence) for s in specs if _arms_of(s) & shown),
+        tuple(plot.draw(f, evidence, out / "figures") for f in figures if _arms_of(f) & shown),
+        left_out, len({r.run_id for _, _, r in status if r is not None and r.status == "done"}),
+        tuple(_failure(a, seed, r) for a, seed, r in status if r is not None and r.status == "failed"),
+        tuple(dict.fromkeys(a.label for a, _, r in status if r is None)), tuned(paper.name, scale.rates_of or scale.name))
+
+
+def _arms_of(spec: TableSpec | FigureSpec) -> set[str]:
+    """The arms that a table or figure cannot do without: those beyond the paper's five methods where it has any."""
+    names = {r.arm for r in spec.rows if r.arm} if isinstance(spec, TableSpec) else {x.arm for x in spec.lines}
+    common = {"vanilla", "full", "lora", "galore", "lisa"}
+    return names - common or names
+
+
+def _failure(arm: Arm, seed: int, record: Record) -> Failure:
+    return Failure(arm.label, seed, record.run_id, (record.error or "no reason was recorded").splitlines()[0])
+
+
+def _write_files(chapter: Chapter, scale: Scale, out: Path) -> None:
+    for t in chapter.tables:
+        for suffix, text in (("md", table.markdown(t)), ("csv", table.to_csv(t)), ("tex", table.latex(t))):
+            _write_changed(out / "tables" / f"{t.id}.{suffix}", text)
+    verdicts = [verdict_json(v) for v in chapter.verdicts]
+    _write_changed(out / "verdicts.json", json.dumps(verdicts, indent=1, allow_nan=False) + "\n")
+    _write_changed(out / "verdicts.md", words.verdicts_md(chapter.paper, scale, chapter.verdicts))
+
+
+def _write_changed(path: Path, text: str) -> None:
+    if not path.exists() or path.read_text() != text:
+        atomic.write_text(path, text)
+
+
+def summary(papers: Sequence[Paper], scale: Scale, source: Source) -> list[dict[str, Any]]:
+    """Verdicts of some papers as JSON values, for a terminal or a machine."""
+    return [{"paper": p.name, **verdict_json(v)} for p in papers
+            for v in judge(p.claims(scale.name), evidence_of(p, scale, source))]
+
+
+def readme_block(paper: Paper, scale: Scale, source: Source, figures: Path, shown_at: str) -> str:
+    """The README's verdict table and one figure, made from records; the figure is written into `figures`.
+
+    `shown_at` is that folder as the README links to it.
+    """
+    evidence = evidence_of(paper, scale, source)
+    drawn = plot.draw(paper.figures(scale.name)[0], evidence, figures)
+    picture = [f"![{drawn.title}]({shown_at}/{drawn.files[1].name})", "", f"*{drawn.title}. {drawn.caption}*", ""]
+    verdicts = judge(paper.claims(scale.name), evidence)
+    return "\n".join([START, "", *(picture if drawn.files else []), words.short_md(scale, verdicts), END])
+
+
+def with_block(readme: str, block: str) -> str:
+    """The README with the block between its markers replaced. Raises Refused where the markers are missing."""
+    if START not in readme or END not in readme:
+        raise Refused(f"cannot update the README; because it has no {START} ... {END}; add both lines where the table goes")
+    return readme[:readme.index(START)] + block + readme[readme.index(END) + len(END):]

@@ -1,0 +1,148 @@
+"""One table value, written as Markdown, CSV or LaTeX. A mean carries its error and sizes into each of them."""
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from repro.bootstrap import Estimate, estimate
+from repro.claims import Column, Measure, Row, TableSpec
+from repro.evidence import Evidence, Missing
+from repro.papers.numbers import Printed, printed
+
+DIGITS = {"%": 1, "nats": 3}
+LEGEND = "Ours: mean ± standard error (seeds × items); the error covers both. Paper: as printed, where it could be verified."
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean that cannot be shown without its error and its sizes. `seeds` = 0: a model that was not trained."""
+
+    value: float
+    stderr: float
+    seeds: int
+    items: int
+    digits: int = 3
+
+    @classmethod
+    def of(cls, e: Estimate, unit: str) -> Mean:
+        return cls(e.mean, e.stderr, e.seeds, e.items, DIGITS.get(unit, 3))
+
+    def __str__(self) -> str:
+        sizes = f"{self.seeds} × {self.items}" if self.seeds else f"{self.items} items"
+        return f"{self.value:.{self.digits}f} ± {self.stderr:.{self.digits}f} ({sizes})"
+
+
+Entry = str | Mean | Printed
+
+
+@dataclass(frozen=True)
+class Table:
+    """Filled and ready to be written."""
+
+    id: str
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[Entry, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+def fill(spec: TableSpec, evidence: Evidence) -> Table:
+    """The paper's number beside ours in every cell."""
+    header = ["", *(h for c in spec.columns for h in _headings(c))]
+    rows = tuple((row.label, *(e for c in spec.columns for e in _entries(row, c, evidence))) for row in spec.rows)
+    notes = (spec.shape_of, LEGEND) if spec.shape_of else (LEGEND,)
+    return Table(spec.id, spec.title, tuple(header), rows, notes)
+
+
+def _headings(column: Column) -> list[str]:
+    unit = f" ({column.measure.unit})" if column.measure else ""
+    paper = [f"{column.label}, paper"] if column.reported is not None else []
+    return paper + ([f"{column.label}, ours{unit}"] if column.measure else [])
+
+
+def _entries(row: Row, column: Column, evidence: Evidence) -> list[Entry]:
+    paper: list[Entry] = []
+    if column.reported is not None:
+        paper = [printed(evidence.paper, {**row.reported, **column.reported}) if row.reported else "–"]
+    return paper + ([ours(row.arm, column.measure, evidence)] if column.measure else [])
+
+
+def ours(arm: str | None, measure: Measure, evidence: Evidence) -> Entry:
+    """Our mean, or in a word why there is none."""
+    if arm is None:
+        return "–"
+    try:
+        return Mean.of(estimate(evidence.series(arm, measure)), measure.unit)
+    except Missing as reason:
+        return "failed" if str(reason).endswith("failed") else "not run"
+
+
+def text(entry: Entry) -> str:
+    return entry.text if isinstance(entry, Printed) else str(entry)
+
+
+def markdown(table: Table) -> str:
+    """A pipe table with its title above and its notes below."""
+    lines = [f"**{_md(table.title)}**", "", _pipes(table.header), "|" + " --- |" * len(table.header)]
+    lines += [_pipes([text(e) for e in row]) for row in table.rows]
+    return "\n".join([*lines, "", *(f"*{_md(note)}*" for note in table.notes)]) + "\n"
+
+
+def _pipes(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(_md(c) for c in cells) + " |"
+
+
+def _md(words: str) -> str:
+    for mark in "\\`*_|<>[]":
+        words = words.replace(mark, "\\" + mark)
+    return words.replace("\n", " ")
+
+
+def to_csv(table: Table) -> str:
+    """Numbers as numbers: a mean becomes four columns, a printed number its text and status."""
+    kinds = [_kind([row[i] for row in table.rows]) for i in range(len(table.header))]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    suffixes = {Mean: ("", " stderr", " seeds", " items"), Printed: ("", " status"), str: ("",)}
+    writer.writerow([name + s for name, kind in zip(table.header, kinds, strict=True) for s in suffixes[kind]])
+    for row in table.rows:
+        writer.writerow([v for e, kind in zip(row, kinds, strict=True) for v in _values(e, kind)])
+    return out.getvalue()
+
+
+def _kind(column: Sequence[Entry]) -> type:
+    for kind in (Mean, Printed):
+        if any(isinstance(e, kind) for e in column):
+            return kind
+    return str
+
+
+def _values(entry: Entry, kind: type) -> list[object]:
+    if isinstance(entry, Mean):
+        return [repr(entry.value), repr(entry.stderr), entry.seeds, entry.items]
+    if isinstance(entry, Printed):
+        return [entry.text, entry.status]
+    return [entry, *[""] * {Mean: 3, Printed: 1}.get(kind, 0)]
+
+
+TEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+       "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "×": r"$\times$", "≈": r"$\approx$",
+       "γ": r"$\gamma$", "≥": r"$\geq$", "≤": r"$\leq$", "–": "--", "<": r"\textless{}", ">": r"\textgreater{}",
+       "|": r"\textbar{}", "½": r"$\frac{1}{2}$", "Δ": r"$\Delta$", "−": "$-$", "‖": r"$\|$", "θ": r"$\theta$"}
+
+
+def tex(words: str) -> str:
+    """Text as LaTeX prints it; each character is replaced once."""
+    return "".join(TEX.get(letter, letter) for letter in words)
+
+
+def latex(table: Table) -> str:
+    """A booktabs table."""
+    line: Callable[[Sequence[str]], str] = lambda cells: " & ".join(tex(c) for c in cells) + r" \\"  # noqa: E731
+    body = [line([text(e) for e in row]) for row in table.rows]
+    return "\n".join([
+        r"\begin{table}", r"\centering", rf"\caption{{{tex(table.title)} {tex(' '.join(table.notes))}}}",
+        rf"\label{{tab:{table.id}}}", rf"\begin{{tabular}}{{l{'r' * (len(table.header) - 1)}}}", r"\toprule",
+        line(table.header), r"\midrule", *body, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])

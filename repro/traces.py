@@ -1,0 +1,120 @@
+"""What a figure shows, as numbers: one trace per line, taken from the records. Drawing is `repro.plot`'s."""
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from repro.bootstrap import estimate
+from repro.claims import Contrast, FigureSpec, Line
+from repro.evidence import Evidence, Missing
+from repro.norms import by_layer
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One line: `y` with `low` and `high` at each `x` (numbers, or layer names), over `n` seeds. `part` names its panel."""
+
+    label: str
+    x: tuple[float | str, ...]
+    y: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    n: int
+    part: str = ""
+    dashed: bool = False
+
+
+@dataclass(frozen=True)
+class Traces:
+    """All of a figure; `missing` says which lines could not be drawn and why, `band` what low and high are."""
+
+    spec_id: str
+    found: tuple[Trace, ...]
+    missing: tuple[str, ...]
+    band: str
+
+    def digest(self, *more: str) -> str:
+        text = json.dumps([asdict(self), *more], sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
+
+
+def of(spec: FigureSpec, evidence: Evidence) -> Traces:
+    """The traces of a figure. A line without records is named in `missing`."""
+    make = {"curves": _curves, "norms": _norms, "scan": _scan, "dots": _dots}[spec.draws]
+    found: list[Trace] = []
+    missing: list[str] = []
+    level = [spec.level] if spec.level else []
+    for line in (*spec.lines, *level):
+        try:
+            found += make(spec, line, evidence)
+        except (Missing, LookupError) as reason:
+            missing.append(f"{line.label}: {reason}" if isinstance(reason, Missing) else f"{line.label}: not measured")
+    return Traces(spec.id, tuple(found), tuple(missing), _band(spec))
+
+
+def _band(spec: FigureSpec) -> str:
+    return {"curves": "Bands: least to greatest of the seeds.", "norms": "Bands: least to greatest of the seeds.",
+            "scan": "Bars: 90 % interval over seeds and items.",
+            "dots": "Bars: 90 % interval of the difference, paired by seed and item."}[spec.draws]
+
+
+def smoothing(steps: int) -> int:
+    """Steps of the running mean that a training loss is drawn with."""
+    return max(1, steps // 20)
+
+
+def _curves(spec: FigureSpec, line: Line, evidence: Evidence) -> list[Trace]:
+    frames = [_kind(evidence.source.curve(r.run_id), spec.kind) for r in evidence.done(line.arm)]
+    wide = pd.concat(frames, axis=1)
+    if spec.kind == "train_loss":
+        wide = wide.rolling(smoothing(len(wide)), min_periods=1).mean()
+    return [_trace(line.label, wide)]
+
+
+def _kind(curve: pd.DataFrame, kind: str) -> pd.Series:
+    rows = curve[curve["kind"] == kind]
+    if rows.empty:
+        raise LookupError(kind)
+    return pd.Series(rows.set_index("step")["value"].sort_index())
+
+
+def _norms(spec: FigureSpec, line: Line, evidence: Evidence) -> list[Trace]:
+    curves = [evidence.source.curve(r.run_id) for r in evidence.done(line.arm)]
+    wanted = (("norm", "start", "step 0", "norm", True), ("norm", "mean", "mean in training", "norm", False),
+              ("delta_norm", "end", "", "norm of the change at the end", False))
+    found = []
+    for kind, when, word, part, dashed in wanted:
+        wide = pd.concat([by_layer(c, kind, when) for c in curves], axis=1)
+        found.append(_trace(f"{line.label}, {word}" if word else line.label, wide, part, dashed))
+    return found
+
+
+def _trace(label: str, wide: pd.DataFrame, part: str = "", dashed: bool = False) -> Trace:
+    x: Sequence[float | str] = [v if isinstance(v, str) else float(v) for v in wide.index]
+    rows = wide.to_numpy(float)
+    mean, low, high = (tuple(map(float, f(rows, axis=1))) for f in (np.nanmean, np.nanmin, np.nanmax))
+    return Trace(label, tuple(x), mean, low, high, wide.shape[1], part, dashed)
+
+
+def _scan(spec: FigureSpec, line: Line, evidence: Evidence) -> list[Trace]:
+    assert spec.measure is not None
+    e = estimate(evidence.series(line.arm, spec.measure))
+    x = () if line.x is None else (line.x,)
+    return [Trace(line.label, x, (e.mean,), (e.low,), (e.high,), e.seeds)]
+
+
+def _dots(spec: FigureSpec, line: Line, evidence: Evidence) -> list[Trace]:
+    """The arm minus the level's arm, paired by seed and item: the items' own spread, which all arms share, falls out."""
+    assert spec.measure is not None
+    assert spec.level is not None
+    if line is spec.level:
+        return []
+    series = evidence.effect(Contrast(line.label, line.arm, spec.level.arm, spec.measure))
+    sign = 1.0 if spec.measure.higher else -1.0
+    e = estimate(replace(series, values=sign * series.values))
+    return [Trace(line.label, (line.label,), (e.mean,), (e.low,), (e.high,), e.seeds, line.group)]

@@ -1,0 +1,117 @@
+"""The report: complete, escaped, honest about what failed or is missing, and the README's block follows from records."""
+from __future__ import annotations
+
+import html.parser
+import json
+from pathlib import Path
+
+import pytest
+
+from methods.parts import Refused
+from repro import report
+from repro.papers import PAPERS, rates
+from repro.papers.lisa.arms import arms, trials
+from repro.scales import get
+from tests.fake_study import Memory, fill, tuned_rates
+
+LOSSES = {"vanilla": 2.2, "full": 0.57, "lisa": 0.60, "lora": 0.75, "embeddings-and-head": 0.80, "lisa-fixed": 0.70}
+HOUSE = Path(report.__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True, scope="module")
+def some_rates(tmp_path_factory: pytest.TempPathFactory) -> object:
+    folder = tmp_path_factory.mktemp("tuned")
+    patch = pytest.MonkeyPatch()
+    patch.setattr(rates, "FOLDER", folder)
+    rates.tuned.cache_clear()
+    tuned_rates(folder, trials("tiny"))
+    yield
+    patch.undo()
+    rates.tuned.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def core() -> Memory:
+    return fill(Memory(), [a for a in arms("tiny") if a.core], LOSSES, items=40, failed=("galore",))
+
+
+@pytest.fixture(scope="module")
+def page(core: Memory, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return report.write((PAPERS["lisa"],), get("tiny"), core, tmp_path_factory.mktemp("report"), "core")
+
+
+class Links(html.parser.HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [v for k, v in attrs if k in ("href", "src") and v and not v.startswith("#")]
+
+
+def test_every_link_of_the_page_leads_somewhere(page: Path) -> None:
+    links = Links()
+    links.feed(page.read_text())
+    assert links.found
+    assert all((page.parent / link).is_file() for link in links.found)
+
+
+def test_the_page_escapes_what_a_run_said(page: Path) -> None:
+    text = page.read_text()
+    assert "&lt;b&gt;became&lt;/b&gt;" in text
+    assert "<b>became" not in text
+
+
+def test_the_page_names_its_scale_what_failed_and_what_stands_in(page: Path) -> None:
+    text = page.read_text()
+    assert "about this scale alone" in " ".join(text.split()) or "about this\nscale alone" in text
+    assert "stands in for TinyLlama" in text
+    assert "failed: GaLore, seed 0" in text
+    assert "--arms all" in text
+    assert "not available" in text
+
+
+def test_every_claim_has_a_verdict_with_its_controls(page: Path) -> None:
+    found = json.loads((page.parent / "lisa" / "verdicts.json").read_text())
+    assert [v["claim"] for v in found] == [f"C{i}" for i in range(1, 13)]
+    assert all(v["headline"] and v["why"] for v in found)
+    for v in found:
+        for part in v["contrasts"]:
+            assert "missing" in part or {"effect", "low_90", "high_90", "p", "n_seeds", "n_items"} <= set(part)
+    assert all(v["claim"] in (page.parent / "lisa" / "verdicts.md").read_text() for v in found)
+
+
+def test_tables_come_in_three_formats(page: Path) -> None:
+    stems = {f.stem for f in (page.parent / "lisa" / "tables").iterdir()}
+    assert "table-2" in stems
+    assert all((page.parent / "lisa" / "tables" / f"{s}.{x}").exists() for s in stems for x in ("md", "csv", "tex"))
+    assert "failed" in (page.parent / "lisa" / "tables" / "table-2.md").read_text()
+
+
+def test_a_second_report_changes_nothing(page: Path, core: Memory) -> None:
+    before = {f: f.stat().st_mtime_ns for f in (page.parent / "lisa").rglob("*") if f.is_file()}
+    text = page.read_text()
+    report.write((PAPERS["lisa"],), get("tiny"), core, page.parent, "core")
+    assert page.read_text() == text
+    assert {f: f.stat().st_mtime_ns for f in (page.parent / "lisa").rglob("*") if f.is_file()} == before
+
+
+def test_a_report_without_records_shows_no_numbers(tmp_path: Path) -> None:
+    page = report.write((PAPERS["lisa"],), get("tiny"), Memory(), tmp_path, "core")
+    words = {v["verdict"] for v in json.loads((tmp_path / "lisa" / "verdicts.json").read_text())}
+    assert words == {"not run", "untestable"}
+    assert not list(tmp_path.rglob("*.png"))
+    assert "±" not in page.read_text().replace("mean ± standard error", "").replace("within ± ", "")
+
+
+def test_the_block_takes_its_place_in_a_readme(core: Memory, tmp_path: Path) -> None:
+    block = report.readme_block(PAPERS["lisa"], get("tiny"), core, tmp_path, "results/reference/figures")
+    made = report.with_block(f"before\n{report.START}\nstale words\n{report.END}\nafter\n", block)
+    assert made.startswith("before\n")
+    assert made.endswith("\nafter\n")
+    assert "stale words" not in made
+    assert "| C5 |" in made
+    assert "](results/reference/figures/methods-and-controls.svg)" in made
+    assert report.with_block(made, block) == made
+    with pytest.raises(Refused, match="add both lines"):
+        report.with_block("no markers", block)
