@@ -1,4 +1,4 @@
-"""Digests of source code by its meaning: syntax trees without docstrings and comments, so that explaining better changes nothing."""
+"""Digests of source code by its meaning: syntax trees without docstrings and comments, so explaining better changes nothing."""
 from __future__ import annotations
 
 import ast

@@ -180,11 +180,13 @@ class _Loop:
                 raise Diverged(f"weight {weight.name}", worst, self.step - 1, [])
 
     def _loss(self, clock: Clock) -> _BatchLoss:
+        """The step's batch, rows of like length together: a batch's loss knows no order, and micro-batches pad less."""
         pool = self._pool()
         chosen = self.recipe.selection(len(pool), self.training.batch_size, self.state, clock, self.streams)
         device = self.moving[0].tensor.device
-        batch = collate(self.data, [pool[int(i)] for i in chosen.index], self.pad_id)
-        mass = self.recipe.objective.mass(batch).double() * chosen.weight
+        by_length = sorted(range(len(chosen.index)), key=lambda i: len(self.data[pool[int(chosen.index[i])]].input_ids))
+        batch = collate(self.data, [pool[int(chosen.index[i])] for i in by_length], self.pad_id)
+        mass = self.recipe.objective.mass(batch).double() * chosen.weight[by_length]
         return _BatchLoss(self.recipe.objective, self.attached.model, batch.to(device), mass / mass.sum(),
                           self.training.micro_batch or len(batch), self.prepared,
                           self.training.precision == "bf16-mixed")

@@ -91,7 +91,7 @@ def bare_full(steps: int) -> Callable[[], Iterator[Any]]:
         optimizer = torch.optim.AdamW(decay_groups(net), lr=LR, fused=True)
         for batch in batches(steps):
             loss = answer_loss(net, batch)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             loss.item()
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
@@ -110,7 +110,7 @@ def naive_lisa(steps: int) -> Callable[[], Iterator[Any]]:
             for name, parameter in net.named_parameters():
                 parameter.requires_grad_(name in moving)
             loss = answer_loss(net, batch)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             loss.item()
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)

@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import json
 import logging
-import socket
 import warnings
+from urllib.error import URLError
 
 import huggingface_hub
 import peft
@@ -14,7 +14,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer, RobertaConfig, RobertaForMaskedLM
 
 from methods.parts import Refused
-from suites import models
+from suites import models, refusing
 from tests.reading import byte_tokenizer, reader
 
 IDS = torch.arange(2, 12)[None]
@@ -150,12 +150,17 @@ def test_a_place_that_cannot_be_is_refused_in_one_sentence(place):
 
 
 def test_without_a_network_the_hub_is_asked_once_and_refused(monkeypatch, caplog):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", f"http://127.0.0.1:{free.getsockname()[1]}")
+    asked = []
+
+    def unreachable(request, timeout):
+        asked.append(request.full_url)
+        raise URLError("no route")
+
+    monkeypatch.setattr(refusing, "urlopen", unreachable)
     with caplog.at_level(logging.INFO), pytest.raises(Refused, match="the Hub cannot be reached") as caught:
         models.load("nobody/nothing")
     assert "\n" not in str(caught.value)
+    assert asked == [huggingface_hub.constants.ENDPOINT]
     assert "Retrying" not in caplog.text
     assert not huggingface_hub.constants.is_offline_mode()
 

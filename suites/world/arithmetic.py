@@ -32,7 +32,8 @@ def word_problem(world: World, split: Split, rng: random.Random) -> Problem:
 def story(rng: random.Random, steps: int, most: int) -> Problem:
     """Somebody's count of things changes step by step and stays between 0 and 99."""
     name, thing, start = rng.choice(lexicon.PEOPLE), rng.choice(lexicon.COUNTED), rng.randint(3, most)
-    count, sentences, lines, shape = start, [f"{name} has {start} {thing}."], [], [str(start)]
+    lines: list[str] = []
+    count, sentences, shape = start, [f"{name} has {start} {thing}."], [str(start)]
     while len(lines) < steps:
         sign, sentence = rng.choice(STEPS)
         k = rng.randint(2, 3 if sign == "*" else most)

@@ -17,7 +17,8 @@ def orthogonal(matrices: Tensor, steps: int = 5) -> Tensor:
     for _ in range(steps):
         gram = x @ x.mT
         x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
-    return x if matrices.shape[-2] <= matrices.shape[-1] else x.mT
+    result: Tensor = x if matrices.shape[-2] <= matrices.shape[-1] else x.mT
+    return result
 
 
 class Muon:

@@ -13,13 +13,16 @@ from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from methods import atomic
+from suites.world.card import card
 from suites.world.corpus import Document, documents
 from suites.world.draw import stream
 from suites.world.muon import Muon
+from suites.world.score import scores
 from suites.world.tokenizer import PIECES, train
 from suites.world.world import World
 
 WIDTH, BLOCKS, HEADS, MLP, CONTEXT = 96, 6, 4, 256, 512
+TOKENS = 10_000_000
 MICRO_TOKENS, CHUNK = 640, 4096
 MUON_LR, ADAM_LR, WARMUP, DECAY = 0.012, 5e-3, 0.01, 0.3
 TOKENIZER_DOCUMENTS = 30_000
@@ -64,7 +67,8 @@ def micro_batches(world: World, tokenizer: PreTrainedTokenizerFast, seed: int) -
     while True:
         rows = encode(tokenizer, list(itertools.islice(text, CHUNK)), rng)
         rows.sort(key=lambda r: len(r[0]))
-        batches, batch = [], []
+        batches: list[list[tuple[list[int], list[float]]]] = []
+        batch: list[tuple[list[int], list[float]]] = []
         for row in rows:
             if batch and len(row[0]) * (len(batch) + 1) > MICRO_TOKENS:
                 batches.append(batch)
@@ -173,20 +177,28 @@ def run(model: LlamaForCausalLM, batches: Iterator[Rows], tokens: int, threads: 
 def pretrain(
     out: Path,
     *,
-    tokens: int = 20_000_000,
+    tokens: int = TOKENS,
     threads: int = 2,
     seed: int = 0,
     world: World = World(),  # noqa: B008  (frozen)
     watch: Callable[[Progress, LlamaForCausalLM, PreTrainedTokenizerFast], None] = lambda *_: None,
 ) -> Path:
-    """Writes the base model's folder; the same threads, seed and tokens give the same weights. Atomic."""
+    """Writes the base model's folder with its card; the same threads, seed and tokens give the same weights. Atomic."""
     torch.set_num_threads(1)
     tokenizer = make_tokenizer(world)
     model = fresh_model(tokenizer, seed)
+    progress = Progress(0, tokens, 0.0, 0.0)
     for progress in run(model, micro_batches(world, tokenizer, seed), tokens, threads):
         watch(progress, model, tokenizer)
     model.eval()
+    readme = card(
+        scores(model, tokenizer, world), world=world, weights=sum(p.numel() for p in model.parameters()),
+        tokens=progress.tokens, seconds=progress.seconds, threads=threads, seed=seed,
+    )  # fmt: skip
     with atomic.folder(out) as fresh:
         model.save_pretrained(fresh)
         tokenizer.save_pretrained(fresh)
+        (fresh / "README.md").write_text(readme, encoding="utf-8")
+        for path in fresh.iterdir():
+            path.chmod(0o644)
     return out
