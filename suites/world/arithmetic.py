@@ -77,7 +77,7 @@ def sum_of_two(world: World, split: Split, rng: random.Random) -> Problem:
 
 def chain(world: World, split: Split, rng: random.Random) -> Problem:
     """What is a + b - c? answered at once (MATH's place)."""
-    most = 5 + 5 * world.difficulty
+    most = max(14, 5 + 5 * world.difficulty)
     a, b = rng.randint(2, most), rng.randint(2, most)
     c = rng.randint(1, a + b)
     if rng.random() < 0.5:
