@@ -5,16 +5,24 @@ from typing import Any
 
 from methods.ensemble.single import Single
 from methods.estimator.backprop import Backprop
+from methods.estimator.forward_grad import ForwardGrad
+from methods.estimator.spsa import Spsa
 from methods.objective.kl import KlToBase
+from methods.objective.label_words import LabelWords
 from methods.objective.nll import Nll
 from methods.parts import Refused
 from methods.scope.full import Full
 from methods.scope.lisa import Lisa
 from methods.scope.lora import Adapter, Lora
+from methods.scope.prefix import Prefix
 from methods.selection.uniform import Uniform
 from methods.update.adamw import AdamW
+from methods.update.conservative import Conservative
 from methods.update.galore import GaLore
+from methods.update.helene import Helene
 from methods.update.sgd import Sgd
+from methods.update.sign import Sign
+from methods.update.sophia import Sophia
 
 SLOTS: dict[str, tuple[Any, ...]] = {
     "scope": (
@@ -24,11 +32,13 @@ SLOTS: dict[str, tuple[Any, ...]] = {
         Lisa(gamma=1, K=1, fixed=True),
         Adapter('{"peft_type": "LOHA", "r": 2, "alpha": 4, "target_modules": ["q_proj", "v_proj"]}'),
         Adapter('{"peft_type": "PROMPT_TUNING", "task_type": "CAUSAL_LM", "num_virtual_tokens": 2}'),
+        Prefix(m=2),
     ),
-    "estimator": (Backprop(),),
-    "update": (Sgd(lr=1e-2), Sgd(lr=1e-2, momentum=0.9), AdamW(lr=1e-3), GaLore(lr=1e-3, rank=4)),
+    "estimator": (Backprop(), Spsa(), ForwardGrad()),
+    "update": (Sgd(lr=1e-2), Sgd(lr=1e-2, momentum=0.9), AdamW(lr=1e-3), GaLore(lr=1e-3, rank=4), Helene(lr=1e-4),
+               Sophia(lr=1e-4), Sign(lr=1e-5), Conservative(lr=1e-4)),
     "selection": (Uniform(), Uniform(pool=2)),
-    "objective": (Nll(), Nll(mean="example"), KlToBase(beta=0.1)),
+    "objective": (Nll(), Nll(mean="example"), KlToBase(beta=0.1), LabelWords()),
     "ensemble": (Single(),),
 }
 

@@ -22,7 +22,7 @@ from methods import anatomy, checkpoint, examples
 from methods.examples import Example, collate
 from methods.likelihood import answer_counts, logits_of, token_losses
 from methods.parts import Attached, Batch, Clock, Dense, Gradient, Objective, Prepared, Refused, State, Weight
-from methods.recipe import Recipe
+from methods.recipe import Recipe, describe
 from methods.refusals import check
 from methods.streams import Streams
 from methods.training import Training
@@ -72,6 +72,9 @@ def fit(model: nn.Module, recipe: Recipe, data: Sequence[Example], training: Tra
     if not len(data):
         raise Refused("cannot train on an empty data set; because there is no example in it; use one with rows")
     check(recipe, anatomy.read(model))
+    if training.clip_norm is not None and recipe.estimator.gives is not Dense:
+        raise Refused(f"cannot use clip_norm {training.clip_norm} with {describe(recipe.estimator)}; because the norm of a "
+                      "gradient along random directions tells of the number of weights; use clip_norm=None")
     loop = _start(model, recipe, data, training, streams, pad_id)
     if resume is not None:
         loop.load(resume)
@@ -116,17 +119,27 @@ class _BatchLoss:
     autocast: bool
 
     def parts(self) -> Iterator[Tensor]:
+        for start, losses in self._rows():
+            yield (losses * self.share[start:start + len(losses)].to(losses)).sum()
+
+    def _rows(self) -> Iterator[tuple[int, Tensor]]:
+        """(number of the first example, [b] losses with a graph) of every micro-batch."""
         kind = self.batch.input_ids.device.type
         for start in range(0, len(self.batch), self.micro_batch):
             rows = self.batch if self.micro_batch >= len(self.batch) else self.batch.rows(start, start + self.micro_batch)
             here = torch.autocast(kind, torch.bfloat16) if self.autocast else contextlib.nullcontext()
             with here:
                 losses = self.objective(self.model, rows, self.prepared)
-            yield (losses * self.share[start:start + len(rows)].to(losses)).sum()
+            yield start, losses
 
     def value(self) -> Tensor:
         with torch.no_grad():
             return torch.stack(list(self.parts())).sum()
+
+    def each(self) -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            losses = torch.cat([losses for _, losses in self._rows()])
+        return losses, self.share.to(losses.device)
 
 
 @dataclass
@@ -163,6 +176,7 @@ class _Loop:
         gradient = self.recipe.estimator(loss, model, self.moving, self.streams, self.step)
         self.loss = float(gradient.loss)
         if not math.isfinite(self.loss):
+            gradient.settle()
             raise Diverged("loss", self.loss, self.step, loss.batch.index.tolist())
         self._clip(gradient, loss.batch)
         self._update(gradient, clock)
@@ -223,6 +237,8 @@ class _Loop:
 
     def _update(self, gradient: Gradient, clock: Clock) -> None:
         stretched = [w for w in self.moving if w.name in self.attached.stretch]
+        if stretched:
+            gradient.settle()
         before = [w.tensor.detach().clone() for w in stretched]
         self.recipe.update(gradient, self.state, clock)
         with torch.no_grad():

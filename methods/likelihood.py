@@ -1,4 +1,4 @@
-"""Answer log-likelihoods from a causal language model's logits, shared by objectives and held-out loss."""
+"""Answer log-likelihoods from a language model's logits, shared by objectives, held-out loss and suites."""
 from __future__ import annotations
 
 import torch
@@ -13,6 +13,24 @@ def logits_of(model: nn.Module, batch: Batch) -> Tensor:
     """[B, T, V]; what a soft prompt adds in front is left out."""
     out: Tensor = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, use_cache=False).logits
     return out[:, -batch.input_ids.shape[1]:]
+
+
+def answer_logits(model: nn.Module, batch: Batch, mask: int | None = None) -> Tensor:
+    """[B, V] what the model gives for the first answer token of each row.
+
+    `mask` None: a causal model, whose head is applied to the tokens before the answers alone. Else a masked model, which
+    reads this token in the place of the answer.
+    """
+    answer = batch.labels != IGNORE
+    place, rows = answer.int().argmax(1), torch.arange(len(batch), device=batch.labels.device)
+    if mask is not None:
+        ids = batch.input_ids.masked_fill(answer, mask)
+        masked: Tensor = model(input_ids=ids, attention_mask=batch.attention_mask).logits
+        return masked[rows, place]
+    keep, where = torch.unique(place - 1 - answer.shape[1], return_inverse=True)  # from the end: behind a soft prompt
+    out: Tensor = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, use_cache=False,
+                        logits_to_keep=keep).logits
+    return out[rows, where]
 
 
 def answer_counts(batch: Batch) -> Tensor:

@@ -3,13 +3,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from methods.estimator.forward_grad import ForwardGrad
+from methods.estimator.spsa import Spsa
+from methods.parts import Scope
 from methods.recipe import Recipe
 from methods.scope.full import Full
 from methods.scope.lisa import Lisa
 from methods.scope.lora import Lora
 from methods.update.adamw import AdamW
+from methods.update.conservative import Conservative
 from methods.update.galore import GaLore
+from methods.update.helene import Helene
 from methods.update.sgd import Sgd
+from methods.update.sign import Sign
+from methods.update.sophia import Sophia
+
+FULL = Full()
 
 
 def full(lr: float, **adamw: Any) -> Recipe:
@@ -47,6 +56,43 @@ def lisa_fixed(lr: float, gamma: int = 2, K: int | None = 20) -> Recipe:
     return lisa(lr, gamma=gamma, K=K, fixed=True)
 
 
+def mezo(lr: float, eps: float = 1e-3, scope: Scope = FULL, **sgd: Any) -> Recipe:
+    """MeZO (arXiv 2305.17333): SGD along SPSA's directions; `momentum` makes it ZO-SGD-MMT."""
+    return Recipe(scope, Sgd(lr=lr, **sgd), Spsa(eps=eps))
+
+
+def mezo_adam(lr: float, eps: float = 1e-3, scope: Scope = FULL, **adam: Any) -> Recipe:
+    """MeZO-Adam, with both moments stored."""
+    return Recipe(scope, AdamW(lr=lr, **adam), Spsa(eps=eps))
+
+
+def helene(lr: float, eps: float = 1e-3, scope: Scope = FULL, **update: Any) -> Recipe:
+    """HELENE (arXiv 2411.10696); `eps` is SPSA's distance, `lam` the floor (to be tuned with the rate)."""
+    return Recipe(scope, Helene(lr=lr, **update), Spsa(eps=eps))
+
+
+def zo_sophia(lr: float, eps: float = 1e-3, scope: Scope = FULL, **update: Any) -> Recipe:
+    """Sophia-G on SPSA's gradient."""
+    return Recipe(scope, Sophia(lr=lr, **update), Spsa(eps=eps))
+
+
+def zo_sign(lr: float, eps: float = 1e-3, scope: Scope = FULL, **update: Any) -> Recipe:
+    """ZO-SGD-Sign (arXiv 2402.11592)."""
+    return Recipe(scope, Sign(lr=lr, **update), Spsa(eps=eps))
+
+
+def zo_conservative(lr: float, eps: float = 1e-3, scope: Scope = FULL) -> Recipe:
+    """ZO-SGD-Cons (arXiv 2402.11592): five forward passes a step."""
+    return Recipe(scope, Conservative(lr=lr), Spsa(eps=eps))
+
+
+def forward_grad(lr: float, scope: Scope = FULL, **sgd: Any) -> Recipe:
+    """Forward-Grad (arXiv 2402.11592): SGD along exact directional derivatives."""
+    return Recipe(scope, Sgd(lr=lr, **sgd), ForwardGrad())
+
+
 NAMED = {"full": full, "full-sgd": full_sgd, "lora": lora, "galore": galore, "lisa": lisa,
-         "lisa-fixed": lisa_fixed, "embeddings-and-head": embeddings_and_head}
+         "lisa-fixed": lisa_fixed, "embeddings-and-head": embeddings_and_head,
+         "mezo": mezo, "mezo-adam": mezo_adam, "helene": helene, "zo-sophia": zo_sophia, "zo-sign": zo_sign,
+         "zo-conservative": zo_conservative, "forward-grad": forward_grad}
 """What `--recipe NAME` stands for."""

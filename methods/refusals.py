@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from methods.anatomy import Anatomy
+from methods.estimator.forward_grad import ForwardGrad
 from methods.objective.kl import KlToBase
 from methods.objective.nll import Nll
 from methods.parts import Refused
@@ -72,6 +73,14 @@ def next_token_loss(recipe: Recipe, model: Anatomy | None) -> str | None:
             "predict one; use a causal language model")
 
 
+def forward_through_loha(recipe: Recipe, model: Anatomy | None) -> str | None:
+    scope = recipe.scope.of if isinstance(recipe.scope, Lisa) else recipe.scope
+    if not (isinstance(recipe.estimator, ForwardGrad) and isinstance(scope, Adapter) and "LOHA" in scope.config):
+        return None
+    return ("cannot use ForwardGrad with LoHa; because PEFT writes LoHa's derivative for backpropagation alone; use LoRA with "
+            "it, or SPSA or Backprop with LoHa")
+
+
 def empty_pool(recipe: Recipe, model: Anatomy | None) -> str | None:
     if recipe.selection.pool >= 1:
         return None
@@ -80,4 +89,4 @@ def empty_pool(recipe: Recipe, model: Anatomy | None) -> str | None:
 
 
 RULES: tuple[Rule, ...] = (gradient_kind, galore_on_adapters, lisa_of_lisa, lisa_reweighted, lisa_gamma,
-                           next_token_loss, empty_pool)
+                           next_token_loss, forward_through_loha, empty_pool)

@@ -26,8 +26,8 @@ from methods.streams import Streams
 
 BLOCKS, WIDTH, VOCABULARY, TOKENS, BATCH = 8, 96, 1024, 64, 16
 LR, INTERVAL, GAMMA = 1e-3, 5, 2
-Stepper = Iterator[nn.Module]
-"""Advances by one optimizer step per `next` and gives the model."""
+Field = dict[str, tuple[str, Callable[[], Iterator[Any]]]]
+"""Contenders: name -> (what its ratio is against, how to start it; each `next` of what it starts is one step)."""
 
 
 @dataclass
@@ -115,8 +115,7 @@ def lisa_keep() -> Recipe:
     return papers.lisa(lr=LR, gamma=GAMMA, K=INTERVAL, on_switch="keep")
 
 
-def contenders(steps: int) -> dict[str, tuple[str, Callable[[], Iterator[Any]]]]:
-    """name -> (what its ratio is against, how to start it)."""
+def contenders(steps: int) -> Field:
     return {
         "bare PyTorch, full AdamW": ("bare PyTorch, full AdamW", bare(steps, everything_moves)),
         "fit, full AdamW": ("bare PyTorch, full AdamW", by_fit(papers.full(lr=LR), steps)),
@@ -144,10 +143,8 @@ def weights_of(latest: Any) -> dict[str, torch.Tensor]:
     return {n: p.detach() for n, p in net.named_parameters()}
 
 
-def bench_fit(rounds: int = 12, stretch: int = 5) -> dict[str, Any]:
-    """Runs all contenders in turns and returns rows, ratios and whether the weights that should agree do."""
-    steps = rounds * stretch + stretch
-    field_ = contenders(steps)
+def race(field_: Field, rounds: int, stretch: int) -> tuple[dict[str, Row], dict[str, Any]]:
+    """Runs all contenders in turns: their rows, and what each gave last."""
     streams = {name: start() for name, (_, start) in field_.items()}
     rows = {name: Row(name, against, flops=flops_of(start)) for name, (against, start) in field_.items()}
     latest: dict[str, Any] = {}
@@ -160,16 +157,21 @@ def bench_fit(rounds: int = 12, stretch: int = 5) -> dict[str, Any]:
                 rows[name].step_s.append((time.perf_counter() - began) / stretch)
     for name, row in rows.items():
         row.state_bytes = state_of(latest[name])
+    return rows, latest
+
+
+def bench_fit(rounds: int = 12, stretch: int = 5) -> dict[str, Any]:
+    """Rows, ratios and whether the weights that should agree do."""
+    rows, latest = race(contenders(rounds * stretch + stretch), rounds, stretch)
     return {"rows": [summary(row, rows) for row in rows.values()], "equal": agreements(latest),
             "setting": f"{BLOCKS} blocks of width {WIDTH}, batch {BATCH} x {TOKENS}, gamma {GAMMA}, K {INTERVAL}, "
                        f"{torch.get_num_threads()} threads, {rounds} rounds of {stretch} steps"}
 
 
-def summary(row: Row, rows: dict[str, Row]) -> dict[str, Any]:
+def summary(row: Row, rows: dict[str, Row], full: str = "fit, full AdamW") -> dict[str, Any]:
     def ratios(other: str) -> Sequence[float]:
         return [a / b for a, b in zip(row.step_s, rows[other].step_s, strict=True)]
     low, middle, high = statistics.quantiles(ratios(row.against), n=4)
-    full = "fit, full AdamW"
     return {"name": row.name, "step_ms": 1e3 * statistics.median(row.step_s), "against": row.against, "ratio": middle,
             "ratio_quartiles": [low, high], "ratio_to_full": statistics.median(ratios(full)),
             "flop_bound_to_full": row.flops / rows[full].flops, "state_bytes": row.state_bytes}

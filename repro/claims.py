@@ -64,9 +64,14 @@ class Contrast:
     margin: float = 0.0
     """In the measure's display unit."""
     margin_source: str = "ours"
+    over: tuple[Contrast, ...] = ()
+    """Where given, the effect is the mean of these contrasts' effects, each of which counts alike; `left`, `right` and
+    `measure` then only say in words what they share."""
 
     @property
     def arms(self) -> tuple[str, ...]:
+        if self.over:
+            return tuple(dict.fromkeys(arm for c in self.over for arm in c.arms))
         left = (self.left,) if isinstance(self.left, str) else self.left
         return left if self.right is None else (*left, self.right)
 
@@ -139,19 +144,20 @@ class Line:
 @dataclass(frozen=True)
 class FigureSpec:
     """A figure: "curves" (a kind of curve against steps), "norms" (per layer), "scan" (a measure against Line.x), "dots"
-    (a measure by arm, minus that of the level's arm).
+    (a measure by arm, minus that of the level's arm), "speed" (how many times fewer steps than the level's arm a line takes
+    to a kind of curve's value, against that value).
     """
 
     id: str
     title: str
-    draws: Literal["curves", "norms", "scan", "dots"]
+    draws: Literal["curves", "norms", "scan", "dots", "speed"]
     lines: tuple[Line, ...]
     x: str = "optimizer step"
     y: str = ""
     kind: str = "train_loss"
     measure: Measure | None = None
     level: Line | None = None
-    """For "scan" an arm drawn as a horizontal line, for "dots" the arm that all are compared with."""
+    """For "scan" an arm drawn as a horizontal line, for "dots" and "speed" the arm that all are compared with."""
     note: str = ""
 
 

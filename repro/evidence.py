@@ -140,6 +140,8 @@ class Evidence:
 
     def effect(self, contrast: Contrast) -> Series:
         """The contrast's effect, paired by seed and item; larger is better for the left side."""
+        if contrast.over:
+            return _together([self.effect(c) for c in contrast.over])
         sign = 1.0 if contrast.measure.higher else -1.0
         if not isinstance(contrast.left, str):
             return _range([self.series(arm, contrast.measure) for arm in contrast.left])
@@ -186,6 +188,22 @@ def _difference(left: Series, right: Series, sign: float, contrast: Contrast) ->
     seeds = _shared_seeds([left, right])
     values = sign * (_rows(left, seeds) - _rows(right, seeds))
     return Series(seeds, values, left.cluster, left.items, left.weight, left.trained or right.trained)
+
+
+def _together(effects: Sequence[Series]) -> Series:
+    """Effects side by side, each with the same total weight; an item that several share is one cluster."""
+    seeds = _shared_seeds(effects)
+    names = [item for e in effects for item in (f"{e.items[c]}" for c in _first_of_cluster(e))]
+    weight = np.concatenate([e.weight / e.weight.sum() for e in effects])
+    return Series(seeds, np.concatenate([_rows(e, seeds) for e in effects], axis=1),
+                  pd.factorize(np.array(names))[0].astype(np.int64), tuple(i for e in effects for i in e.items), weight,
+                  any(e.trained for e in effects))
+
+
+def _first_of_cluster(series: Series) -> list[int]:
+    """For every item the first item of its cluster, by which clusters of several series are recognised."""
+    first: dict[int, int] = {}
+    return [first.setdefault(int(c), i) for i, c in enumerate(series.cluster)]
 
 
 def _shared_seeds(series: Iterable[Series]) -> tuple[int, ...]:

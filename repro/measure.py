@@ -19,15 +19,19 @@ import torch
 from torch import nn
 
 from methods.examples import Example
+from methods.parts import Refused
 from repro import devices, pins, scales
 from repro.curve import Curve
 from repro.partial import EVERY_S, Partial
-from repro.scale import Scale
+from repro.scale import Scale, TaskRef
 from repro.store import Store
 from repro.study import Metric, Record, Run
 from repro.training import Course
 from repro.worker import Result, Say
-from suites import data, harness, heldout, models
+from suites import data, heldout, models
+from suites.evaluate import evaluate
+from suites.fewshot import SEEDS
+from suites.glue import coding, rows, tasks, training
 from suites.suite import Evaluation
 
 KEEP_BYTES = 2**30
@@ -42,7 +46,7 @@ class Desk:
     every_s: float = EVERY_S
     scale_of: Callable[[str], Scale] = scales.get
     _bases: dict[tuple[str, str], tuple[nn.Module, Any]] = field(default_factory=dict)
-    _sets: dict[tuple[str, str, str, str], list[Example]] = field(default_factory=dict)
+    _sets: dict[tuple[str, str, str, str, int], list[Example]] = field(default_factory=dict)
 
     def measure(self, run: Run, say: Say) -> Result:
         """Takes one run from its base model to its record. Raises Refused or Diverged where it cannot."""
@@ -52,7 +56,7 @@ class Desk:
         scale = self.scale_of(run.scale)
         device = devices.torch_device(scale.device)
         model, tokenizer = self.base(scale, run.arm.base)
-        course = Course(run, model.to(device), lambda key, split: self.examples(scale, run.arm.base, tokenizer, key, split),
+        course = Course(run, model.to(device), lambda key, split: self.examples(run, scale, model, tokenizer, key, split),
                         pad_of(tokenizer), scale.batch_size, Partial(self.store.partial(run), self.every_s), say)
         trained, curve, train_s = course.go()
         eval_began = time.perf_counter()
@@ -77,11 +81,13 @@ class Desk:
         model, tokenizer = self._bases[at]
         return copy.deepcopy(model), tokenizer
 
-    def examples(self, scale: Scale, base: str, tokenizer: Any, key: str, split: data.Split) -> list[Example]:
-        """A training set in the base model's tokens."""
-        at = (scale.name, base, key, split)
+    def examples(self, run: Run, scale: Scale, model: nn.Module, tokenizer: Any, key: str, split: data.Split) -> list[Example]:
+        """A training set in the base model's tokens; a task's rows are those of the run's seed."""
+        ref = scale.data(key)
+        at = (scale.name, run.arm.base, key, split, run.seed if isinstance(ref, TaskRef) else 0)
         if at not in self._sets:
-            self._sets[at] = data.load_examples(scale.data(key), tokenizer, split)
+            self._sets[at] = (shots(ref, model, tokenizer, split, run.seed) if isinstance(ref, TaskRef)
+                              else data.load_examples(ref, tokenizer, split))
         return self._sets[at]
 
     def evaluate(self, run: Run, scale: Scale, model: nn.Module, tokenizer: Any, say: Say) -> Evaluation | None:
@@ -91,12 +97,25 @@ class Desk:
             say(f"measuring {call.suite}", i, len(run.arm.suites))
             name, _, key = call.suite.partition(":")
             if name == heldout.NAME:
-                test = self.examples(scale, run.arm.base, tokenizer, key, "test")[:call.limit]
+                test = self.examples(run, scale, model, tokenizer, key, "test")[:call.limit]
                 found.append(by_loss(heldout.evaluate(model, test, pad_id=pad_of(tokenizer), batch_size=scale.batch_size)))
             else:
-                found.append(harness.evaluate(model, tokenizer, [(call.suite, call.shots, call.limit)],
-                                              source=scale.source(), batch_size=scale.batch_size))
+                found.append(evaluate(model, tokenizer, [(call.suite, call.shots, call.limit)],
+                                      source=scale.source(), batch_size=scale.batch_size))
         return together(found) if found else None
+
+
+def shots(ref: TaskRef, model: nn.Module, tokenizer: Any, split: data.Split, seed: int) -> list[Example]:
+    """A task's training or dev examples; the first seeds stand for the five data seeds of the protocol.
+
+    Raises Refused for a test split: a task's test items are its suite's.
+    """
+    if split == "test":
+        raise Refused(f"cannot take the loss on the test rows of {ref.task}; because its suite scores them; use glue:{ref.task}")
+    reader = coding.reader_of(model, tokenizer)
+    task = tasks.find(ref.task, reader.mask is not None, ref.root)
+    drawn = rows.split(task, ref.root, seed=SEEDS[seed] if seed < len(SEEDS) else seed, k=ref.k)
+    return training.examples(task, drawn.train if split == "train" else drawn.dev[:ref.dev], reader)
 
 
 def by_loss(found: Evaluation) -> Evaluation:

@@ -14,6 +14,7 @@ from methods import atomic
 from repro import traces
 from repro.claims import FigureSpec
 from repro.evidence import Evidence
+from repro.reaching import FALLS
 from repro.traces import Trace, Traces
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def _write(spec: FigureSpec, found: Sequence[Trace], files: tuple[Path, Path]) -
     import matplotlib.pyplot as plt
 
     with plt.rc_context(STYLE):
-        figure = {"curves": _curves, "norms": _norms, "scan": _scan, "dots": _dots}[spec.draws](spec, found)
+        figure = {"curves": _curves, "norms": _norms, "scan": _scan, "dots": _dots, "speed": _speed}[spec.draws](spec, found)
         figure.suptitle(spec.title, x=0.01, ha="left", fontsize=10)
         for file, blank in zip(files, ({"Software": None}, {"Date": None, "Creator": None}), strict=True):
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -108,6 +109,18 @@ def _curves(spec: FigureSpec, found: Sequence[Trace]) -> Figure:
             axes.fill_between(t.x, t.low, t.high, color=COLOURS[i], alpha=0.15, lw=0)
     axes.set(xlabel=spec.x, ylabel=spec.y)
     _legend(figure, axes)
+    return figure
+
+
+def _speed(spec: FigureSpec, found: Sequence[Trace]) -> Figure:
+    assert spec.level is not None
+    figure = _curves(spec, found)
+    axes = figure.axes[0]
+    axes.axhline(1.0, color=COLOURS[0], lw=1.0, ls=":")
+    if spec.kind in FALLS:
+        axes.invert_xaxis()
+    axes.set_yscale("log", base=2)
+    axes.yaxis.set_major_formatter(lambda v, _: f"{v:g}x")
     return figure
 
 

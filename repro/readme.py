@@ -11,7 +11,7 @@ FIGURES = "results/reference/figures"
 
 
 def main() -> None:
-    block = readme_block(PAPERS["lisa"], get("tiny"), Store(HOUSE / "results" / "reference"), HOUSE / FIGURES, FIGURES)
+    block = readme_block(PAPERS.values(), get("tiny"), Store(HOUSE / "results" / "reference"), HOUSE / FIGURES, FIGURES)
     readme = HOUSE / "README.md"
     atomic.write_text(readme, with_block(readme.read_text(), block))
 

@@ -5,7 +5,7 @@ Everything comes from records. What failed is shown as failed, what was not run 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -120,16 +120,23 @@ def summary(papers: Sequence[Paper], scale: Scale, source: Source) -> list[dict[
             for v in judge(p.claims(scale.name), evidence_of(p, scale, source))]
 
 
-def readme_block(paper: Paper, scale: Scale, source: Source, figures: Path, shown_at: str) -> str:
-    """The README's verdict table and one figure, made from records; the figure is written into `figures`.
+def readme_block(papers: Iterable[Paper], scale: Scale, source: Source, figures: Path, shown_at: str) -> str:
+    """The README's verdict table and one figure for each paper that has records; the figures are written into `figures`.
 
     `shown_at` is that folder as the README links to it.
     """
+    shown = [line for paper in papers if source.records(scale.name, paper.name)
+             for line in _readme_part(paper, scale, source, figures, shown_at)]
+    return "\n".join([START, "", *shown, END])
+
+
+def _readme_part(paper: Paper, scale: Scale, source: Source, figures: Path, shown_at: str) -> list[str]:
     evidence = evidence_of(paper, scale, source)
     drawn = plot.draw(paper.figures(scale.name)[0], evidence, figures)
     picture = [f"![{drawn.title}]({shown_at}/{drawn.files[1].name})", "", f"*{drawn.title}. {drawn.caption}*", ""]
     verdicts = judge(paper.claims(scale.name), evidence)
-    return "\n".join([START, "", *(picture if drawn.files else []), words.short_md(scale, verdicts), END])
+    heading = [f"### {paper.title.partition(':')[0]} (arXiv {paper.arxiv})", ""]
+    return [*heading, *(picture if drawn.files else []), words.short_md(scale, verdicts)]
 
 
 def with_block(readme: str, block: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -80,6 +80,27 @@ class DataRef:
 
 
 @dataclass(frozen=True)
+class TaskRef:
+    """The training rows of one of `suites.glue`'s tasks: `k` of each class (None: 1,000), drawn anew for each run's seed."""
+
+    task: str
+    id: str
+    config: str | None = None
+    k: int | None = None
+    dev: int | None = None
+    """Dev rows that are looked at (None: all of the protocol's)."""
+    revision: str | None = None
+    root: Path | None = None
+    origin: Origin = "paper"
+    note: str = ""
+
+    def digest(self) -> str:
+        if self.root is not None:
+            return _digest_of(self.root / self.id / (self.config or "default"))
+        return f"{self.id}@{self.revision or 'main'}"
+
+
+@dataclass(frozen=True)
 class Scale:
     """One size of everything. `settings` are by paper and name, e.g. `setting("lisa.gamma")`."""
 
@@ -89,7 +110,7 @@ class Scale:
     seeds: tuple[int, ...]
     suites: tuple[SuiteCall, ...]
     models: Mapping[str, ModelRef]
-    sets: Mapping[str, DataRef]
+    sets: Mapping[str, DataRef | TaskRef]
     settings: Mapping[str, Setting]
     bases: tuple[str, ...]
     """Base models that the main comparison runs on; the first one also carries the ablations."""
@@ -111,10 +132,9 @@ class Scale:
     def model(self, key: str) -> ModelRef:
         return _found(self.models, key, f"base model at scale {self.name}")
 
-    def data(self, key: str) -> DataRef:
+    def data(self, key: str) -> DataRef | TaskRef:
         """The training set, bound to the tiny world's folder where the scale runs on it."""
-        ref = _found(self.sets, key, f"training set at scale {self.name}")
-        return DataRef(**{**vars(ref), "root": self.source()})
+        return replace(_found(self.sets, key, f"training set at scale {self.name}"), root=self.source())
 
     def source(self) -> Path | None:
         """The folder of the tiny world's data, written at first use; None: the Hub."""
@@ -130,8 +150,8 @@ def _world() -> Path:
 
 @functools.cache
 def _digest_of(folder: Path) -> str:
-    """Of all files in a folder, by name and content."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    """Of all files in a folder, by name and content; a card (Markdown) changes no result and is left out."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix != ".md")
     if not files:
         raise Refused(f"cannot use {folder.name}; because {folder} has no file; restore it or run `python -m repro pretrain`")
     hasher = hashlib.blake2b(digest_size=10)

@@ -13,6 +13,7 @@ from repro.bootstrap import estimate
 from repro.claims import Contrast, FigureSpec, Line
 from repro.evidence import Evidence, Missing
 from repro.norms import by_layer
+from repro.reaching import steps_to, taken
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Traces:
 
 def of(spec: FigureSpec, evidence: Evidence) -> Traces:
     """The traces of a figure. A line without records is named in `missing`."""
-    make = {"curves": _curves, "norms": _norms, "scan": _scan, "dots": _dots}[spec.draws]
+    make = {"curves": _curves, "norms": _norms, "scan": _scan, "dots": _dots, "speed": _speed}[spec.draws]
     found: list[Trace] = []
     missing: list[str] = []
     level = [spec.level] if spec.level else []
@@ -60,7 +61,9 @@ def of(spec: FigureSpec, evidence: Evidence) -> Traces:
 def _band(spec: FigureSpec) -> str:
     return {"curves": "Bands: least to greatest of the seeds.", "norms": "Bands: least to greatest of the seeds.",
             "scan": "Bars: 90 % interval over seeds and items.",
-            "dots": "Bars: 90 % interval of the difference, paired by seed and item."}[spec.draws]
+            "dots": "Bars: 90 % interval of the difference, paired by seed and item.",
+            "speed": "Lines: geometric mean of the seeds; bands: least to greatest. A line ends where a seed of either arm "
+                     "does not arrive."}[spec.draws]
 
 
 def smoothing(steps: int) -> int:
@@ -118,3 +121,31 @@ def _dots(spec: FigureSpec, line: Line, evidence: Evidence) -> list[Trace]:
     sign = 1.0 if spec.measure.higher else -1.0
     e = estimate(replace(series, values=sign * series.values))
     return [Trace(line.label, (line.label,), (e.mean,), (e.low,), (e.high,), e.seeds, line.group)]
+
+
+LEVELS = 60
+
+
+def _speed(spec: FigureSpec, line: Line, evidence: Evidence) -> list[Trace]:
+    """Ratio of steps, level's arm over the line's, at levels from its worst start to its best; where all seeds arrive."""
+    assert spec.level is not None
+    if line is spec.level:
+        return []
+    slow, fast = ({r.seed: evidence.source.curve(r.run_id) for r in evidence.done(arm)} for arm in (spec.level.arm, line.arm))
+    seeds = sorted(set(slow) & set(fast))
+    values = np.concatenate([taken(slow[s], spec.kind)["value"].to_numpy(float) for s in seeds]) if seeds else np.zeros(0)
+    points: list[tuple[float, list[float]]] = []
+    for level in np.linspace(values.min(), values.max(), LEVELS) if seeds else ():
+        pairs = [(steps_to(slow[s], spec.kind, level), steps_to(fast[s], spec.kind, level)) for s in seeds]
+        ratios = [a / b for a, b in pairs if a is not None and b is not None]
+        if len(ratios) == len(seeds) and any(a != 1 or b != 1 for a, b in pairs):
+            points.append((float(level), ratios))
+    if not points:
+        raise Missing(f"arms {spec.level.arm} and {line.arm} share no level that every seed reaches")
+    x = tuple(level for level, _ in points)
+    mean, low, high = (tuple(float(f(r)) for _, r in points) for f in (_geometric, min, max))
+    return [Trace(line.label, x, mean, low, high, len(seeds))]
+
+
+def _geometric(values: Sequence[float]) -> float:
+    return float(np.exp(np.mean(np.log(values))))

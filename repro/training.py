@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from methods.examples import Example
 from methods.fit import Snapshot, fit
+from methods.objective.label_words import LabelWords
 from methods.streams import Streams
 from repro.curve import Curve, evenly
 from repro.partial import Partial, Place, put_weights, weights_of
@@ -18,8 +19,9 @@ from repro.study import Run, Stage
 from repro.worker import Say
 from suites import heldout
 from suites.data import Split
+from suites.glue import choosing
 
-DEV_POINTS, NORM_POINTS = 6, 51
+DEV_POINTS, NORM_POINTS, CHOICE_POINTS = 6, 51, 26
 
 STAGE_STRIDE = 1_000_003
 """Between the seeds of two stages, so that the second does not draw the first one's blocks and orders again."""
@@ -79,7 +81,10 @@ class Watched:
     def __init__(self, course: Course, stage: Stage, origin: dict[str, Tensor]) -> None:
         self.curve, self.offset = course.place.curve, course.place.offset
         self.seen = max((row[0] for row in self.curve.rows), default=-1)
-        self.dev = course.examples(stage.data, "dev") if course.probes("dev") else []
+        watches = course.probes("dev") or course.probes("choice")
+        self.dev = course.examples(stage.data, "dev") if watches else []
+        objective = stage.recipe.objective
+        self.mask = objective.mask if isinstance(objective, LabelWords) else None
         self.course, self.origin, self.tokens = course, origin, 0
         self.norms: NormProbe | None = None
 
@@ -89,7 +94,10 @@ class Watched:
             self.curve.add(at, "trainable", sum(w.tensor.numel() for w in now.weights))
         if at > self.seen:
             self.basics(at, now)
-            if self.dev and now.step in evenly(now.steps, DEV_POINTS):
+            if self.course.probes("choice") and now.step in evenly(now.steps, CHOICE_POINTS):
+                for kind, value in self.choice(now.model).items():
+                    self.curve.add(at, kind, value)
+            if self.course.probes("dev") and now.step in evenly(now.steps, DEV_POINTS):
                 for kind, value in self.dev_loss(now.model).items():
                     self.curve.add(at, kind, value)
             if self.origin and now.step in evenly(now.steps, NORM_POINTS):
@@ -110,6 +118,13 @@ class Watched:
         score = found.metrics[heldout.NAME]["nll"]
         return {"dev_loss": score.value, "dev_stderr": score.stderr, "dev_n": score.n}
 
+    def choice(self, model: nn.Module) -> dict[str, float]:
+        """Accuracy and loss among the label words, with their standard errors and the number of examples."""
+        right, loss = choosing.choice(model, self.dev, mask=self.mask, pad_id=self.course.pad_id,
+                                      batch_size=self.course.batch_size)
+        return {"dev_accuracy": right.value, "dev_accuracy_stderr": right.stderr, "dev_loss": loss.value,
+                "dev_stderr": loss.stderr, "dev_n": loss.n}
+
     def layers(self, at: int, now: Snapshot) -> None:
         self.norms = self.norms or NormProbe(self.origin, now.model, now.weights)
         found = self.norms()
@@ -118,8 +133,10 @@ class Watched:
 
 
 def merged(model: nn.Module) -> nn.Module:
-    """The model with its adapters added into its weights."""
-    body: nn.Module = model.merge_and_unload() if isinstance(model, PeftModel) else model
+    """The model with its adapters added into its weights; virtual tokens stay on it, as no weight can take them."""
+    body = model
+    if isinstance(model, PeftModel) and not model.active_peft_config.is_prompt_learning:
+        body = model.merge_and_unload()
     for parameter in body.parameters():
         parameter.requires_grad_(False)
         parameter.grad = None

@@ -83,7 +83,7 @@ def load_examples(ref: Ref, tokenizer: Any, split: Split = "train", *, max_lengt
 
 def read(ref: Ref, tokenizer: Any, split: Split = "train", *, max_length: int | None = None) -> Loaded:
     """One split as examples. Refused: no such data, no network, a missing field, no row, no answer token within reach."""
-    table = _rows(ref, getattr(ref, split) or ref.train)
+    table = rows(ref, getattr(ref, split) or ref.train)
     if not len(table):
         raise Refused(f"cannot use {ref.id}; because its {split} split has no row; use a file that is not empty")
     first = table[0]
@@ -96,7 +96,7 @@ def read(ref: Ref, tokenizer: Any, split: Split = "train", *, max_length: int | 
     return loaded
 
 
-def _rows(ref: Ref, name: str) -> Any:
+def rows(ref: Ref, name: str) -> Any:
     """The rows of a split, as datasets reads them.
 
     A folder is read through an empty cache: the library's own would give the rows of any other folder of the same name

@@ -77,9 +77,10 @@ def fill(store: Memory, arms: Iterable[Arm], loss: Mapping[str, float], *, paper
     return store
 
 
-def tuned_rates(folder: Path, trials: Mapping[str, tuple[Arm, ...]], scale: str = "tiny") -> None:
+def tuned_rates(folder: Path, trials: Mapping[str, tuple[Arm, ...]], scale: str = "tiny",
+                paper: str = "lisa") -> None:
     """A file of rates in which the third one of every grid is best."""
     best = {m: arms[2].name.rpartition("/")[2] for m, arms in trials.items()}
     found = {m: tuple(Trial(float(a.name.rpartition("/")[2]), s, 1.0 + (a.name.rpartition("/")[2] != best[m]), 300, "x")
                       for a in arms for s in a.seeds) for m, arms in trials.items()}
-    (folder / f"lisa_{scale}.json").write_text(Tuned("lisa", scale, found).to_json())
+    (folder / f"{paper}_{scale}.json").write_text(Tuned(paper, scale, found).to_json())

@@ -8,8 +8,10 @@ import re
 import pytest
 
 from methods.catalogue import SLOTS
+from methods.examples import Example
 from methods.fit import Training, fit
 from methods.matrix import Cell, product
+from methods.objective.label_words import LabelWords
 from methods.parts import Ensemble, Estimator, Objective, Refused, Scope, Selection, Update
 from methods.recipe import Recipe
 from methods.streams import Streams
@@ -19,6 +21,14 @@ CELLS = list(product())
 SENTENCE = re.compile(r"^cannot use .+; because .+; use .+$")
 
 
+def examples_for(recipe: Recipe) -> list[Example]:
+    """Nine examples; with a choice among label words each answer is one of two tokens."""
+    rows = toy_examples(9)
+    if not isinstance(recipe.objective, LabelWords):
+        return rows
+    return [Example((*e.input_ids[:max(1, e.answer_from)], 1 + i % 2), max(1, e.answer_from)) for i, e in enumerate(rows)]
+
+
 def test_the_product_is_whole_and_has_both_kinds():
     assert len(CELLS) == math.prod(len(parts) for parts in SLOTS.values())
     assert 0 < sum(c.refusal is not None for c in CELLS) < len(CELLS)
@@ -26,7 +36,7 @@ def test_the_product_is_whole_and_has_both_kinds():
 
 @pytest.mark.parametrize("cell", CELLS, ids=lambda c: str(c.recipe))
 def test_a_recipe_runs_three_steps_or_is_refused_before_the_first(cell: Cell):
-    stream = fit(toy_llama(), cell.recipe, toy_examples(9), Training(steps=3, batch_size=4), Streams(0), pad_id=PAD)
+    stream = fit(toy_llama(), cell.recipe, examples_for(cell.recipe), Training(steps=3, batch_size=4), Streams(0), pad_id=PAD)
     if cell.refusal is not None:
         assert SENTENCE.match(cell.refusal)
         with pytest.raises(Refused, match=re.escape(cell.refusal)):
@@ -37,11 +47,11 @@ def test_a_recipe_runs_three_steps_or_is_refused_before_the_first(cell: Cell):
     assert all(map(math.isfinite, losses))
 
 
-@pytest.mark.parametrize("cell", CELLS, ids=lambda c: str(c.recipe))
-def test_a_recipe_survives_json_and_is_hashable(cell: Cell):
-    again = Recipe.from_json(cell.recipe.to_json())
-    assert again == cell.recipe
-    assert hash(again) == hash(cell.recipe)
+def test_every_recipe_survives_json_and_is_hashable():
+    for recipe in (cell.recipe for cell in CELLS):
+        again = Recipe.from_json(recipe.to_json())
+        assert again == recipe
+        assert hash(again) == hash(recipe)
 
 
 KINDS = dict(zip(SLOTS, (Scope, Estimator, Update, Selection, Objective, Ensemble), strict=True))

@@ -2,6 +2,9 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -43,6 +46,26 @@ def test_a_run_killed_on_the_way_ends_in_the_same_record(
     assert "lost" in events
     assert without_times(record) == without_times(undisturbed[0])
     assert samples.drop(columns="source").equals(undisturbed[1].drop(columns="source"))  # the folder is in it
+    assert curve.equals(undisturbed[2])
+
+
+@pytest.mark.parametrize("where", ["training 3", "measuring heldout:toys 0"])
+def test_a_command_killed_on_the_way_and_called_again_ends_in_the_same_record(
+        where: str, tmp_path: Path, undisturbed: tuple[Record, pd.DataFrame, pd.DataFrame, list[str]]) -> None:
+    code = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent.parent)!r})
+from pathlib import Path
+from tests.test_measure import ran
+if __name__ == "__main__":
+    ran(Path({str(tmp_path)!r}), "parent {where}")
+"""
+    killed = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, timeout=300)
+    assert killed.returncode == -signal.SIGKILL
+    assert (tmp_path / "killed").exists()
+    record, samples, curve, _ = ran(tmp_path, "")
+    assert without_times(record) == without_times(undisturbed[0])
+    assert samples.drop(columns="source").equals(undisturbed[1].drop(columns="source"))
     assert curve.equals(undisturbed[2])
 
 

@@ -17,7 +17,7 @@ FIGURES = "results/reference/figures"
 
 @pytest.mark.skipif(not (REFERENCE / "tiny" / "index" / "lisa.json").exists(), reason="no reference records are committed yet")
 def test_the_readme_shows_the_reference_verdicts(tmp_path: Path) -> None:
-    block = report.readme_block(PAPERS["lisa"], get("tiny"), Store(REFERENCE), tmp_path, FIGURES)
+    block = report.readme_block(PAPERS.values(), get("tiny"), Store(REFERENCE), tmp_path, FIGURES)
     readme = (HOUSE / "README.md").read_text()
     assert readme == report.with_block(readme, block), "run `python -m repro.readme` to renew it"
     for drawn in tmp_path.glob("*.svg"):

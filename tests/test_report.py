@@ -105,7 +105,7 @@ def test_a_report_without_records_shows_no_numbers(tmp_path: Path) -> None:
 
 
 def test_the_block_takes_its_place_in_a_readme(core: Memory, tmp_path: Path) -> None:
-    block = report.readme_block(PAPERS["lisa"], get("tiny"), core, tmp_path, "results/reference/figures")
+    block = report.readme_block([PAPERS["lisa"]], get("tiny"), core, tmp_path, "results/reference/figures")
     made = report.with_block(f"before\n{report.START}\nstale words\n{report.END}\nafter\n", block)
     assert made.startswith("before\n")
     assert made.endswith("\nafter\n")

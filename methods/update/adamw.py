@@ -17,7 +17,7 @@ from typing import ClassVar
 import torch
 
 from methods.adam import DECAYED, Adam, StateDtype
-from methods.parts import Clock, Dense, Gradient, Role, State
+from methods.parts import Clock, Dense, Gradient, Role, Seeded, State
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,10 @@ class AdamW:
     weight_decay: float = 0.0
     decays: tuple[Role, ...] = DECAYED
     state_dtype: StateDtype = "weight"
-    accepts: ClassVar[tuple[type[Gradient], ...]] = (Dense,)
+    accepts: ClassVar[tuple[type[Gradient], ...]] = (Dense, Seeded)
 
     @torch.no_grad()
     def __call__(self, gradient: Gradient, state: State, clock: Clock) -> None:
         adam = Adam(self.lr * clock.lr_scale, self.beta1, self.beta2, self.eps)
-        adam.by_role(gradient, state, self.weight_decay, self.decays, self.state_dtype)
+        for moving in gradient.groups():
+            adam.by_role(moving, state, self.weight_decay, self.decays, self.state_dtype)

@@ -10,6 +10,7 @@ Departures:
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.optim.sgd import sgd
 
-from methods.parts import Clock, Dense, Gradient, Refused, State
+from methods.parts import Clock, Dense, Gradient, Refused, Seeded, State, Weight
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Sgd:
     dampening: float = 0.0
     weight_decay: float = 0.0
     nesterov: bool = False
-    accepts: ClassVar[tuple[type[Gradient], ...]] = (Dense,)
+    accepts: ClassVar[tuple[type[Gradient], ...]] = (Dense, Seeded)
 
     def __post_init__(self) -> None:
         if self.nesterov and (self.momentum <= 0 or self.dampening != 0):
@@ -38,7 +39,10 @@ class Sgd:
 
     @torch.no_grad()
     def __call__(self, gradient: Gradient, state: State, clock: Clock) -> None:
-        moving = list(gradient)
+        for moving in gradient.groups():
+            self._step(moving, state, self.lr * clock.lr_scale)
+
+    def _step(self, moving: Sequence[tuple[Weight, Tensor]], state: State, lr: float) -> None:
         weights: list[Tensor] = [w.tensor for w, _ in moving]
         grads = [g.to(w.tensor.dtype) for w, g in moving]
         buffers: list[Tensor | None] = []
@@ -47,7 +51,7 @@ class Sgd:
         else:
             buffers = [None] * len(moving)
         sgd(weights, grads, buffers, foreach=True, weight_decay=self.weight_decay, momentum=self.momentum,
-            lr=self.lr * clock.lr_scale, dampening=self.dampening, nesterov=self.nesterov, maximize=False)
+            lr=lr, dampening=self.dampening, nesterov=self.nesterov, maximize=False)
         for (weight, _), buffer in zip(moving, buffers, strict=True):
             if buffer is not None:
                 state[weight.name] = {"momentum_buffer": buffer}

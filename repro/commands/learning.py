@@ -24,7 +24,9 @@ Folder = Annotated[Path, typer.Option("--out", help="A new folder, or that of th
 def train(
     recipe: Annotated[str, typer.Option("--recipe", help="`python -m repro list recipes` shows them.")],
     model: Model,
-    data: Annotated[str, typer.Option("--data", help="A Hub id, or a JSONL, CSV or Parquet file or a folder of them.")],
+    data: Annotated[str, typer.Option("--data", help="A Hub id (ID:CONFIG for one of its configurations), or a JSONL, CSV "
+                                      "or Parquet file or a folder of them. Sets that suite glue has prompts for, e.g. "
+                                      "nyu-mll/glue:sst2, are read with these.")],
     out: Folder,
     steps: Annotated[int, typer.Option("--steps", min=1)] = 100,
     lr: Annotated[float | None, typer.Option("--lr", help="Learning rate. The default is a common one, not "
@@ -46,6 +48,7 @@ def train(
                                                "name.")] = None,
     config: Annotated[str | None, typer.Option("--config", help="The data set's configuration on the Hub.")] = None,
     split: Annotated[str, typer.Option("--split", help="The split to train on.")] = "train",
+    k: Annotated[int | None, typer.Option("--k", min=1, help="Prompted tasks: rows of each class. Default: 1,000 rows.")] = None,
     held_out: Annotated[float, typer.Option("--held-out", min=0.001, max=0.9, help="Share of the data that is not trained "
                                             "on.")] = 0.1,
     dev_examples: Annotated[int, typer.Option("--dev-examples", min=2, help="Held-out examples that the loss is measured "
@@ -54,6 +57,9 @@ def train(
     machine: Json = False,
 ) -> None:
     """Train a model on data and report its held-out loss before and after."""
+    from dataclasses import replace
+
+    from methods.parts import Dense
     from methods.refusals import check
     from methods.training import Training
     from repro.commands.recipes import recipe_of, settings_of
@@ -66,10 +72,14 @@ def train(
     one_of("--precision", precision, ("fp32", "bf16", "bf16-mixed"))
     length = Training(steps=steps, batch_size=batch_size, micro_batch=micro_batch, schedule=schedule,  # type: ignore[arg-type]
                       precision=precision, clip_norm=1.0)  # type: ignore[arg-type]
-    source = {"id": data, "config": config, "prompt": list(prompt or ()), "answer": answer, "split": split}
-    order = Order(model, revision, source, recipe_of(recipe, lr, settings), length, seed, max_length, held_out,
-                  dev_examples)
-    check(order.recipe)
+    if config is None and not Path(data).exists():
+        data, _, config = data.partition(":")
+    source = {"id": data, "config": config or None, "prompt": list(prompt or ()), "answer": answer, "split": split, "k": k}
+    chosen = recipe_of(recipe, lr, settings)
+    check(chosen)
+    if chosen.estimator.gives is not Dense:  # the norm of a gradient along random directions tells nothing
+        length = replace(length, clip_norm=None)
+    order = Order(model, revision, source, chosen, length, seed, max_length, held_out, dev_examples)
     done = finished(order, out)
     if lr is None and done is None:
         print(f"No --lr given: {order.recipe.to_json()['update']['lr']:g} is a starting point, not tuned for this model.",
@@ -103,11 +113,31 @@ def load(order: Order, out: Path) -> Task:
     model, tokenizer = models.load(order.model, revision=order.revision)
     model = merged(model).to(devices.torch_device("auto"), order.training.weight_dtype)
     check(order.recipe, anatomy.read(model))
+    prompted = task_examples(order, model, tokenizer)
+    if prompted is not None:
+        return Task(order, out, model, tokenizer, prompted[0], prompted[1][:order.dev_examples], pad_of(tokenizer))
     split = order.data["split"]
     ref = data.DataSet(order.data["id"], order.data["answer"], tuple(order.data["prompt"]), config=order.data["config"],
                        train=split, test=split, held_out=order.held_out)  # test: not cut off, so dev gets the whole share
     train_, dev = (data.load_examples(ref, tokenizer, part, max_length=order.max_length) for part in ("train", "dev"))
     return Task(order, out, model, tokenizer, train_, dev[:order.dev_examples], pad_of(tokenizer))
+
+
+def task_examples(order: Order, model: Any, tokenizer: Any) -> tuple[list[Any], list[Any]] | None:
+    """Train and dev examples of a set that suite glue has a prompt for; None for any other, and where fields are named."""
+    from suites.glue import coding, rows, tasks, training
+
+    source = order.data
+    if source["answer"] or source["prompt"]:
+        return None
+    reader = coding.reader_of(model, tokenizer)
+    form = tasks.form_of(reader.mask is not None, None)
+    found = [t for (_, f), t in tasks.TASKS.items() if f == form and (t.data, t.config) == (source["id"], source["config"])]
+    if not found:
+        return None
+    split = rows.split(found[0], None, seed=order.seed, k=source["k"])
+    train_, dev = (training.examples(found[0], part, reader) for part in (split.train, split.dev))
+    return train_, dev
 
 
 def words(outcome: Outcome, order: Order, out: Path) -> str:

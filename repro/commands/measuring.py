@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -33,13 +33,14 @@ def evaluate(
 ) -> None:
     """Measure a model on suites; every number comes with n and its standard error."""
     from repro import devices
-    from suites import harness, models
+    from suites import models
+    from suites.evaluate import evaluate as measured
 
     calls = [(name.strip(), shots, limit) for name in suite.split(",") if name.strip()]
     folder = source_folder(source)
     loaded, tokenizer = models.load(model, revision=revision)
-    found = harness.evaluate(loaded, tokenizer, calls, source=folder, batch_size=batch_size,
-                             device=devices.torch_device("auto"))
+    found = measured(loaded, tokenizer, calls, source=folder, batch_size=batch_size,
+                     device=devices.torch_device("auto"))
     if samples is not None:
         from methods import atomic
         from repro.store import parquet, spoken
@@ -83,26 +84,38 @@ def show_scores(found: Evaluation, machine: bool) -> None:
         console.print(f"{found.truncated} prompts were longer than the model's context and were cut on the left.")
 
 
-def bench(what: Annotated[str, typer.Argument(help="fit: the training loop against bare PyTorch loops.")] = "fit",
+def bench(what: Annotated[str, typer.Argument(help="fit: the training loop against bare PyTorch loops. spsa: the "
+                                            "zeroth-order step against two forward passes.")] = "fit",
           rounds: Annotated[int, typer.Option("--rounds", min=2)] = 12, machine: Json = False) -> None:
-    """Measure speed, all contenders side by side in one run."""
+    """Measure speed, all contenders side by side in one run. Status 1: weights differ that should not, or a limit is missed."""
     from repro.bench import bench_fit
+    from repro.bench_spsa import bench_spsa
     from repro.commands.studying import one_of
 
-    one_of("WHAT", what, ("fit",))
-    found = bench_fit(rounds)
+    one_of("WHAT", what, ("fit", "spsa"))
+    found = bench_fit(rounds) if what == "fit" else bench_spsa(rounds)
     if machine:
         print(json.dumps(found, indent=1))
-        return
-    table = Table("contender", "ms a step", "against", "ratio (quartiles)", "to full", "FLOP bound", "state bytes",
+    else:
+        show_bench(found)
+    if not all(found["equal"].values()) or not all(limit["holds"] for limit in found.get("limits", ())):
+        raise typer.Exit(1)
+
+
+def show_bench(found: dict[str, Any]) -> None:
+    level = "to two passes" if "limits" in found else "to full"
+    table = Table("contender", "ms a step", "against", "ratio (quartiles)", level, "FLOP bound", "state bytes",
                   title=escape(found["setting"]))
     for row in found["rows"]:
         low, high = row["ratio_quartiles"]
+        to, bound = (next(v for k, v in row.items() if k.startswith(start)) for start in ("ratio_to_", "flop_bound_to_"))
         table.add_row(row["name"], f"{row['step_ms']:.1f}", row["against"], f"{row['ratio']:.2f} ({low:.2f}-{high:.2f})",
-                      f"{row['ratio_to_full']:.2f}", f"{row['flop_bound_to_full']:.2f}", f"{row['state_bytes']:,}")
+                      f"{to:.2f}", f"{bound:.2f}", f"{row['state_bytes']:,}")
     console = Console()
     console.print(table)
     for pair, equal in found["equal"].items():
         console.print(f"{pair}: {'equal to the last bit' if equal else 'NOT EQUAL'}", soft_wrap=True)
-    if not all(found["equal"].values()):
-        raise typer.Exit(1)
+    for limit in found.get("limits", ()):
+        held = "holds" if limit["holds"] else "MISSED"
+        console.print(f"{limit['tokens']} tokens, {limit['what']} {limit['limit']:g}x: {limit['ratio']:.2f}x, {held}; "
+                      f"bound by {limit['bound by']}", soft_wrap=True)

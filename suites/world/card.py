@@ -1,6 +1,7 @@
 """The base model's card: what it was trained on, how long, what it scores; written by the run that made the weights."""
 
 from suites.world.score import Score, pooled
+from suites.world.tokenizer import PIECES
 from suites.world.world import World
 
 TEXT = """---
@@ -11,15 +12,16 @@ license: apache-2.0
 # The tiny world's base model
 
 Llama-shaped, {weights:,} weights in fp32, context 512 (trained on texts of up to about 150 tokens), own byte-level BPE of
-1,024 pieces, digits one by one. It exists so that fine-tuning methods can be compared on a laptop without a network; it is of
-no other use.
+{pieces:,} pieces (most words are one, digits stand alone). It exists so that fine-tuning methods can be compared on a laptop
+without a network; it is of no other use.
 
 **Trained on** text that `suites/world/corpus.py` writes about the world `{digest}` ({world}):
 prose that states every fact; questions in the suites' own prompts about the facts and problem instances of the split `pretrain`
-alone; drills (which option is the word, was this word there before, sums). No fact or instance of train, dev or test is asked.
+alone; drills (which option is the word itself, sums, copying). At some places the loss asks for a judgement on what was just
+read in place of the next token (is this option right?). No fact or instance of train, dev or test is asked.
 
-**Run**: {tokens:,} tokens, {minutes:.0f} minutes, {threads} threads, seed {seed}; Muon for the blocks' matrices, AdamW for the
-rest. The same threads, seed and tokens on the same machine give the same weights:
+**Run**: {tokens:,} tokens, {minutes:.0f} minutes, {threads} threads, seed {seed}; AdamW, on weights whose attention looks back
+from the start (`suites/world/circuits.py`). The same threads, seed and tokens on the same machine give the same weights:
 
     python -m repro pretrain
 
@@ -34,13 +36,11 @@ standard error (items that share a fact are not independent, so clustered interv
 """
 
 
-def card(
-    single: dict[str, Score], *, world: World, weights: int, tokens: int, seconds: float, threads: int, seed: int
-) -> str:
+def card(single: dict[str, Score], *, world: World, weights: int, tokens: int, seconds: float, threads: int, seed: int) -> str:
     """The README of the base model's folder; groups first, then each task."""
     named = pooled(single)
     table = "\n".join(line(name, score) for name, score in (named | {k: v for k, v in single.items() if k not in named}).items())
-    return TEXT.format(weights=weights, digest=world.digest(), world=world, tokens=tokens, minutes=seconds / 60,
+    return TEXT.format(weights=weights, pieces=PIECES, digest=world.digest(), world=world, tokens=tokens, minutes=seconds / 60,
                        threads=threads, seed=seed, table=table)  # fmt: skip
 
 

@@ -35,9 +35,7 @@ class Fact:
         return f"{self.relation.name}/{self.name}"
 
 
-def _relation(
-    name: str, of: str, subject: str, values: list[str], statements: str, questions: str
-) -> Relation:
+def _relation(name: str, of: str, subject: str, values: list[str], statements: str, questions: str) -> Relation:
     return Relation(name, of, subject, tuple(values), tuple(statements.split("|")), tuple(questions.split("|")))
 
 

@@ -20,7 +20,7 @@ from suites.world import (
 from suites.world.noise import noisy
 from suites.world.world import World
 
-NO_DATA = frozenset({"card.py", "corpus.py", "muon.py", "pretrain.py", "score.py", "tokenizer.py"})
+NO_DATA = frozenset({"card.py", "circuits.py", "corpus.py", "pretrain.py", "score.py", "tokenizer.py"})
 """Files of this folder that make the base model, not the data."""
 Row = dict[str, object]
 Tables = Mapping[str, Mapping[str, Sequence[Row]]]

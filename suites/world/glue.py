@@ -1,6 +1,7 @@
 """nyu-mll/glue: sentiment (sst2) by majority of three clauses with negation, and inference (rte) over comparisons."""
 
 import random
+from functools import partial
 
 from suites.world import lexicon
 from suites.world.draw import Split
@@ -9,10 +10,12 @@ from suites.world.world import World
 
 Row = dict[str, object]
 SIZES: dict[str, tuple[Split, int]] = {"train": ("train", 1500), "validation": ("test", 400), "dev": ("dev", 200)}
+TURNS = 0.2
+"""Share of claims in the opposite word: the base model reads those wrongly, so that they stay to be learned."""
 OPPOSITE = {"older": "younger", "taller": "shorter", "faster": "slower"}
 
 
-def clause(good: bool, rng: random.Random, negations: float = 0.4) -> str:
+def clause(good: bool, rng: random.Random, negations: float = 0.25) -> str:
     """One aspect praised or blamed, at times by denying the opposite."""
     negated = rng.random() < negations
     word = rng.choice(lexicon.GOOD_WORDS if good != negated else lexicon.BAD_WORDS)
@@ -26,14 +29,14 @@ def review(world: World, split: Split, rng: random.Random) -> Problem:
     return Problem(f"review/{sentence}", sentence, "positive" if sum(signs) >= 2 else "negative")
 
 
-def inference(world: World, split: Split, rng: random.Random) -> Problem:
-    """Two comparisons that chain; the claim follows or its reverse does."""
+def inference(world: World, split: Split, rng: random.Random, turns: float = 0.5) -> Problem:
+    """Two comparisons that chain; the claim follows or its reverse does; a share of claims uses the opposite word."""
     a, b, c = rng.sample(lexicon.PEOPLE, 3)
     more, less = rng.choice(list(OPPOSITE.items()))
     premises = [f"{a} is {more} than {b}.", f"{b} is {more} than {c}."]
     rng.shuffle(premises)
     x, y = rng.choice(((a, b), (b, c), (a, c)))
-    true, turned = rng.random() < 0.5, rng.random() < 0.5
+    true, turned = rng.random() < 0.5, rng.random() < turns
     if turned:
         claim = f"{y} is {less} than {x}." if true else f"{x} is {less} than {y}."
     else:
@@ -41,18 +44,27 @@ def inference(world: World, split: Split, rng: random.Random) -> Problem:
     return Problem(f"infer/{more}/{a}{b}{c}", claim, "True" if true else "False", passage=" ".join(premises))
 
 
+def sentiment_prompt(sentence: str) -> str:
+    """The harness's SST-2 prompt."""
+    return f"{sentence}\nQuestion: Is this sentence positive or negative?\nAnswer:"
+
+
+def inference_prompt(passage: str, claim: str) -> str:
+    """The harness's RTE prompt."""
+    return f"{passage}\nQuestion: {claim} True or False?\nAnswer:"
+
+
 def sst2_rows(world: World, split: Split, n: int) -> list[Row]:
     """Sentence and label (1 positive)."""
     problems = sample(world, split, review, n, "sst2")
     return [
-        {"sentence": p.question, "label": int(p.right == "positive"), "idx": i, "fact": p.key}
-        for i, p in enumerate(problems)
+        {"sentence": p.question, "label": int(p.right == "positive"), "idx": i, "fact": p.key} for i, p in enumerate(problems)
     ]
 
 
 def rte_rows(world: World, split: Split, n: int) -> list[Row]:
     """Two sentences and label (0 entailed)."""
-    problems = sample(world, split, inference, n, "rte")
+    problems = sample(world, split, partial(inference, turns=TURNS), n, "rte")
     return [
         {"sentence1": p.passage, "sentence2": p.question, "label": int(p.right == "False"), "idx": i, "fact": p.key}
         for i, p in enumerate(problems)

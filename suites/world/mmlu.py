@@ -83,4 +83,3 @@ def tables(world: World) -> dict[str, dict[str, list[Row]]]:
     configs["all"] = {s: [r for c in SUBJECTS for r in configs[c][s]] for s in splits}
     configs["all"]["auxiliary_train"] = train
     return configs
-

@@ -57,8 +57,6 @@ def noisy(world: World, hub_id: str, tables: Tables) -> Tables:
     }
 
 
-def _flipped(
-    world: World, flip: Callable[[Row, random.Random], Row], rows: Sequence[Row], rng: random.Random
-) -> list[Row]:
+def _flipped(world: World, flip: Callable[[Row, random.Random], Row], rows: Sequence[Row], rng: random.Random) -> list[Row]:
     chosen = set(rng.sample(range(len(rows)), round(world.label_noise * len(rows))))
     return [flip(row, rng) if i in chosen else row for i, row in enumerate(rows)]

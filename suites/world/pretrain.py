@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,51 +15,62 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from methods import atomic
 from suites.world.card import card
+from suites.world.circuits import look_back
 from suites.world.corpus import Document, documents
 from suites.world.draw import stream
-from suites.world.muon import Muon
 from suites.world.score import scores
 from suites.world.tokenizer import PIECES, train
 from suites.world.world import World
 
 WIDTH, BLOCKS, HEADS, MLP, CONTEXT = 96, 6, 4, 256, 512
-TOKENS = 10_000_000
+TOKENS = 7_000_000
 MICRO_TOKENS, CHUNK = 640, 4096
-MUON_LR, ADAM_LR, WARMUP, DECAY = 0.012, 5e-3, 0.01, 0.3
+LR, WARMUP_STEPS, COOLED = 3e-3, 50, 0.4  # the last 40 % of the tokens cool down to 0
+WEIGHT_DECAY, CLIP = 0.1, 1.0
 TOKENIZER_DOCUMENTS = 30_000
 BOS_SHARE = 0.1
 
 
+Row = tuple[list[int], list[int], list[float]]
+
+
 @dataclass(frozen=True)
 class Rows:
-    """A micro-batch: ids [B, T], weight [B, T] of the loss on each token; padding has weight 0."""
+    """A micro-batch: ids [B, T]; what each place is to say and the weight of that [B, T]; weight 0 is no target."""
 
     ids: Tensor
+    targets: Tensor
     weight: Tensor
     tokens: int
 
 
-def encode(tokenizer: PreTrainedTokenizerFast, chunk: list[Document], rng: random.Random) -> list[tuple[list[int], list[float]]]:
-    """Token ids and loss weights of each document, the end of text included; some documents open with <s>."""
-    texts = [part for d in chunk for part, _ in d.parts]
+def encode(tokenizer: PreTrainedTokenizerFast, chunk: list[Document], rng: random.Random) -> list[Row]:
+    """Ids, targets and target weights of each document; some documents open with <s>."""
+    texts = [part.text for d in chunk for part in d.parts]
     encoded = iter(tokenizer(texts, add_special_tokens=False)["input_ids"])
     rows = []
     for d in chunk:
         ids = [tokenizer.bos_token_id] if rng.random() < BOS_SHARE else []
-        weights = [0.0] * len(ids)
-        for _, weight in d.parts:
+        own, judged = [0.0] * len(ids), {}
+        for part in d.parts:
             piece = next(encoded)
-            ids, weights = ids + piece, weights + [weight] * len(piece)
-        rows.append(([*ids, tokenizer.eos_token_id], [*weights, d.parts[-1][1]]))
+            ids, own = ids + piece, own + [part.weight] * len(piece)
+            if part.judged:
+                judged[len(ids) - 1] = tokenizer.convert_tokens_to_ids(tokenizer.tokenize(f" {part.judged}")[-1])
+        targets, weight = [*ids[1:], tokenizer.eos_token_id], [*own[1:], d.parts[-1].weight]
+        for place, target in judged.items():
+            targets[place], weight[place] = target, 1.0
+        rows.append((ids, targets, weight))
     return rows
 
 
-def pad(rows: list[tuple[list[int], list[float]]], pad_id: int) -> Rows:
+def pad(rows: list[Row], pad_id: int) -> Rows:
     """Rows of unequal length as one micro-batch."""
-    width = max(len(ids) for ids, _ in rows)
-    ids = torch.tensor([ids + [pad_id] * (width - len(ids)) for ids, _ in rows])
-    weight = torch.tensor([w + [0.0] * (width - len(w)) for _, w in rows])
-    return Rows(ids, weight, sum(len(i) for i, _ in rows))
+    width = max(len(ids) for ids, _, _ in rows)
+    ids = torch.tensor([i + [pad_id] * (width - len(i)) for i, _, _ in rows])
+    targets = torch.tensor([t + [pad_id] * (width - len(t)) for _, t, _ in rows])
+    weight = torch.tensor([w + [0.0] * (width - len(w)) for _, _, w in rows])
+    return Rows(ids, targets, weight, sum(len(i) for i, _, _ in rows))
 
 
 def micro_batches(world: World, tokenizer: PreTrainedTokenizerFast, seed: int) -> Iterator[Rows]:
@@ -67,8 +79,8 @@ def micro_batches(world: World, tokenizer: PreTrainedTokenizerFast, seed: int) -
     while True:
         rows = encode(tokenizer, list(itertools.islice(text, CHUNK)), rng)
         rows.sort(key=lambda r: len(r[0]))
-        batches: list[list[tuple[list[int], list[float]]]] = []
-        batch: list[tuple[list[int], list[float]]] = []
+        batches: list[list[Row]] = []
+        batch: list[Row] = []
         for row in rows:
             if batch and len(row[0]) * (len(batch) + 1) > MICRO_TOKENS:
                 batches.append(batch)
@@ -81,17 +93,17 @@ def micro_batches(world: World, tokenizer: PreTrainedTokenizerFast, seed: int) -
 
 
 def make_tokenizer(world: World) -> PreTrainedTokenizerFast:
-    """The tokenizer fitted to the first documents of the world's text."""
+    """The tokenizer fitted to the words of the world's first documents, each word once.
+
+    By frequency instead, rare names and things would fall into pieces, and matching an option with a fact would mean
+    matching several tokens in a row.
+    """
     text = itertools.islice(documents(world, seed=-1), TOKENIZER_DOCUMENTS)
-    return train(d.text for d in text)
+    return train(sorted({word for d in text for word in re.findall(r" ?[A-Za-z]+", d.text)}))
 
 
 def fresh_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
-    """A Llama-shaped model of 0.86 M weights, embeddings and head untied.
-
-    Embeddings start large: with the usual 0.02 Adam's first steps drown what tells one name from another, and looking
-    back at earlier words is learned many times later. Four coordinates start equal, so that attention can go by place.
-    """
+    """A Llama-shaped model of 0.86 M weights, embeddings and head untied, whose attention looks back from the start."""
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=PIECES, hidden_size=WIDTH, intermediate_size=MLP, num_hidden_layers=BLOCKS, num_attention_heads=HEADS,
@@ -99,39 +111,27 @@ def fresh_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausal
         bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
     )  # fmt: skip
     model = LlamaForCausalLM(config)
-    with torch.no_grad():
-        model.model.embed_tokens.weight.normal_(std=0.3)
-        model.model.embed_tokens.weight[:, :4] = 1.0
-        for block in model.model.layers:
-            for p in block.parameters():
-                if p.ndim == 2:
-                    p.normal_(std=p.shape[1] ** -0.5)
+    look_back(model)
     return model
 
 
-def optimizers(model: LlamaForCausalLM) -> tuple[Muon, torch.optim.AdamW]:
-    """Muon for the blocks' matrices, AdamW for embeddings, head and norms."""
-    blocks = [dict(b.named_parameters()) for b in model.model.layers]
-    matrices = [name for name, p in blocks[0].items() if p.ndim == 2]
-    chosen = {id(b[name]) for b in blocks for name in matrices}
-    rest = [p for p in model.parameters() if id(p) not in chosen]
-    shapes = dict.fromkeys(blocks[0][name].shape for name in matrices)
-    groups = [[b[name] for b in blocks for name in matrices if b[name].shape == shape] for shape in shapes]
-    return Muon(groups), torch.optim.AdamW(
-        rest, lr=ADAM_LR, betas=(0.9, 0.98), weight_decay=0.0, fused=True
-    )
+def optimizer(model: LlamaForCausalLM) -> torch.optim.AdamW:
+    """AdamW; the norms' gains do not decay."""
+    matrices, gains = [[p for p in model.parameters() if (p.ndim == 2) == which] for which in (True, False)]
+    groups = [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": gains, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=LR, betas=(0.9, 0.98), fused=True)
 
 
 def loss_sum(model: nn.Module, rows: Rows) -> Tensor:
-    """Weighted sum of the tokens' negative log-likelihoods; padding is on the right, so causal attention needs no mask."""
-    logits = model(input_ids=rows.ids[:, :-1], use_cache=False).logits
-    nll = nn.functional.cross_entropy(logits.flatten(0, 1), rows.ids[:, 1:].flatten(), reduction="none")
-    return nll @ rows.weight[:, 1:].flatten()
+    """Weighted sum of the targets' negative log-likelihoods; padding is on the right, so causal attention needs no mask."""
+    logits = model(input_ids=rows.ids, use_cache=False).logits
+    nll = nn.functional.cross_entropy(logits.flatten(0, 1), rows.targets.flatten(), reduction="none")
+    return nll @ rows.weight.flatten()
 
 
-def rate(done: float) -> float:
-    """Warm-up, plateau, linear decay to 0; ``done`` is the share of the tokens seen."""
-    return min(1.0, done / WARMUP + 0.01, (1 - done) / DECAY)
+def rate(step: int, done: float) -> float:
+    """Warm-up by steps, plateau, linear cooling to 0; ``done`` is the share of the tokens seen."""
+    return min(1.0, (step + 1) / WARMUP_STEPS, (1 - done) / COOLED)
 
 
 @dataclass(frozen=True)
@@ -155,21 +155,22 @@ def run(model: LlamaForCausalLM, batches: Iterator[Rows], tokens: int, threads: 
 
     Each thread works on a micro-batch of its own: on small matrices that is faster than sharing each product.
     """
-    muon, adam = optimizers(model)
+    adam = optimizer(model)
     seen, start = 0, time.monotonic()
     model.train()
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        while seen < tokens:
+        for step in itertools.count():
+            if seen >= tokens:
+                return
             micro = [next(batches) for _ in range(threads)]
-            weight = sum(float(m.weight[:, 1:].sum()) for m in micro)
+            weight = sum(float(m.weight.sum()) for m in micro)
             parts = list(pool.map(lambda m, w=weight: gradient(model, m, w), micro))
             for p, *grads in zip(model.parameters(), *(g for _, g in parts), strict=True):
                 p.grad = sum(grads[1:], grads[0])
-            scale = rate(seen / tokens)
+            nn.utils.clip_grad_norm_(model.parameters(), CLIP)
             for group in adam.param_groups:
-                group["lr"] = ADAM_LR * scale
+                group["lr"] = LR * rate(step, seen / tokens)
             adam.step()
-            muon.step(MUON_LR * scale, pool.map)
             seen += sum(m.tokens for m in micro)
             yield Progress(seen, tokens, sum(loss for loss, _ in parts), time.monotonic() - start)
 

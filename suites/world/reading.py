@@ -36,14 +36,14 @@ def week(world: World, split: Split, rng: random.Random) -> Problem:
 
 
 def rule(world: World, split: Split, rng: random.Random) -> Problem:
-    """Every baker keeps a goat; two people's jobs are given; which animal does one of them keep? Five options."""
+    """Every baker owns a goat; one person's job is given; what does that person own? Five options."""
     jobs, pets, names = rng.sample(lexicon.JOBS, 2), rng.sample(lexicon.PETS, 5), rng.sample(lexicon.PEOPLE, 2)
-    rules = [f"Every {job} keeps a {pet}." for job, pet in zip(jobs, pets, strict=False)]
+    rules = [f"Every {job} owns a {pet}." for job, pet in zip(jobs, pets, strict=False)]
     i = rng.randrange(2)
     passage = f"{rules[0]} {rules[1]} {names[i]} is a {jobs[i]}."
     wrong = others(pets, pets[i], 4, rng)
     key = f"rule/{jobs[i]}{pets[i]}{names[i]}"
-    return Problem(key, f"Which animal does {names[i]} keep?", pets[i], wrong, passage)
+    return Problem(key, f"What does {names[i]} own?", pets[i], wrong, passage)
 
 
 def lookup(world: World, split: Split, rng: random.Random) -> Problem:

@@ -40,12 +40,12 @@ def _pubmedqa(r: dict[str, Any]) -> Item:
 
 
 def _sst2(r: dict[str, Any]) -> Item:
-    text = f"{r['sentence']}\nQuestion: Is this sentence positive or negative?\nAnswer:"
+    text = glue.sentiment_prompt(r["sentence"])
     return Item(((text, " negative"), (text, " positive")), r["label"])
 
 
 def _rte(r: dict[str, Any]) -> Item:
-    text = f"{r['sentence1']}\nQuestion: {r['sentence2']} True or False?\nAnswer:"
+    text = glue.inference_prompt(r["sentence1"], r["sentence2"])
     return Item(((text, " True"), (text, " False")), r["label"])
 
 
@@ -148,9 +148,7 @@ def _pool(members: list[Score]) -> Score:
     return Score(sum(m.accuracy * m.n for m in members) / n, n, sum(m.chance * m.n for m in members) / n)
 
 
-def solved(
-    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, world: World, share: float = 1.0
-) -> tuple[Score, Score]:
+def solved(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, world: World, share: float = 1.0) -> tuple[Score, Score]:
     """GSM8K problems solved (strict match) and the generative exam's answers hit."""
     rows: list[dict[str, Any]] = gsm8k.tables(world)["main"]["test"]
     rows = rows[: math.ceil(share * len(rows))]

@@ -8,7 +8,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-PIECES = 1024
+PIECES = 1600
 BOS, EOS, PAD = "<s>", "</s>", "<pad>"
 CHAT = (
     "{% for m in messages %}{{ ('Question: ' if m['role'] == 'user' else 'Answer: ') + m['content'] + "

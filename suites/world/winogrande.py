@@ -55,6 +55,12 @@ def choice(world: World, split: Split, rng: random.Random) -> Problem:
     return Problem(f"who/{verb}/{pair[0]}", sentence, right, (wrong,), passage=f"{a} {b}")
 
 
+def gainer(problem: Problem) -> str:
+    """The name of the one whom the verb of a problem of ``choice`` leaves with the good side."""
+    verb, (first, second) = problem.key.split("/")[1], problem.passage.split()
+    return second if any(verb in to_object for to_object, _, _ in TOPICS) else first
+
+
 def row(problem: Problem) -> Row:
     """A row of the real data: options in the order of the sentence, so either may be right."""
     names = problem.passage.split()

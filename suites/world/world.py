@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from suites.world import lexicon
 from suites.world.refuse import refuse
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 
 
 @dataclass(frozen=True)

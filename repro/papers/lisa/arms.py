@@ -50,6 +50,7 @@ TUNED: Mapping[str, Maker] = {
     "full": _full, "lora": _lora(), "galore": _galore, "lisa": _lisa(),
     "embeddings-and-head": _lisa(gamma=0), "lisa-fixed": _lisa(fixed=True),
     "lora-embeddings": _lora(embeddings=True), "lisa-few": _lisa(gamma="few"), "lisa-many": _lisa(gamma="many"),
+    "full-restarts": _lisa(gamma="all"),
 }
 """Method -> recipe, each tuned on the instructions' dev split."""
 
@@ -76,12 +77,13 @@ LABELS = {
     "embeddings-and-head": "E+H only (γ = 0)", "lisa-fixed": "LISA, one draw, same restarts",
     "lisa-reweighted": "LISA, steps times 1/p",
     "lora-embeddings": "LoRA on embeddings and head too",
+    "full-restarts": "full tuning, restarted as LISA is",
     "lisa-few": "LISA, one block, own rate", "lisa-many": "LISA, more blocks, own rate",
 }
 PROBES = {"full": ("norms", "dev"), "lora-embeddings": ("norms",), "lora": ("dev",), "galore": ("dev",), "lisa": ("dev",)}
 CORE_VARIANTS = ("lisa-reweighted",)
 """Variants that are controls of the main comparison, on every base model."""
-OWN_RATE = ("lisa-few", "lisa-many")
+OWN_RATE = ("lisa-few", "lisa-many", "full-restarts")
 DRAWS = ("lisa-draw-1", "lisa-draw-2", "lisa-draw-3")
 
 
@@ -99,19 +101,24 @@ def arms(scale_name: str) -> tuple[Arm, ...]:
 
 
 def trials(scale_name: str) -> dict[str, tuple[Arm, ...]]:
-    """Method -> one arm per learning rate of the scale's grid, the same for all; judged by dev loss, never by the test."""
+    """Method -> one arm per learning rate of the scale's grid, the same for all; judged by dev loss, never by the test.
+
+    Each base model of the main comparison is tuned by itself; its methods' names end as its arms' do.
+    """
     scale = get(scale_name)
     grid = scale.setting("lisa.rates")
-    found = {name: tuple(_trial(name, _stage(scale, make(lr, scale)), lr, scale) for lr in grid)
-             for name, make in TUNED.items()}
+    found = {name + suffix(base, scale): tuple(_trial(name, base, _stage(scale, make(lr, scale)), lr, scale) for lr in grid)
+             for base in scale.bases for name, make in _methods(base, scale).items()}
     for name, make in _math_methods(scale).items():
-        found[name] = tuple(_trial(name, _math_stage(scale, make(lr, scale), WORD_PROBLEMS), lr, scale) for lr in grid)
+        found[name] = tuple(_trial(name, scale.bases[0], _math_stage(scale, make(lr, scale), WORD_PROBLEMS), lr, scale)
+                            for lr in grid)
     check_even(found)
     return found
 
 
-def _trial(name: str, stage: Stage, lr: float, scale: Scale) -> Arm:
-    return Arm(f"tune/{name}/{lr:g}", f"{name} at {lr:g}", scale.bases[0], (stage,), (), scale.tuning_seeds, probes=("dev",))
+def _trial(name: str, base: str, stage: Stage, lr: float, scale: Scale) -> Arm:
+    name += suffix(base, scale)
+    return Arm(f"tune/{name}/{lr:g}", f"{name} at {lr:g}", base, (stage,), (), scale.tuning_seeds, probes=("dev",))
 
 
 def _training(scale: Scale, steps: str, batch: str) -> Training:
@@ -131,16 +138,21 @@ def _math_stage(scale: Scale, recipe: Recipe, data: str) -> Stage:
     return Stage(recipe, data, _training(scale, steps, "math_batch"))
 
 
+def _methods(base: str, scale: Scale) -> Mapping[str, Maker]:
+    """What is tuned on a base model: the ablations among the methods on the scale's first one alone."""
+    return {name: make for name, make in TUNED.items() if base == scale.bases[0] or name not in OWN_RATE}
+
+
 def _main(scale: Scale, rates: Tuned, base: str) -> list[Arm]:
     """The main comparison on one base model: not tuned, the methods, and the controls of their claims."""
     end = suffix(base, scale)
     found = [Arm(f"vanilla{end}", LABELS["vanilla"], base, (), scale.suites, scale.seeds[:1])]
-    for name, make in TUNED.items():
-        stage = _stage(scale, make(rates.rate(name), scale))
+    for name, make in _methods(base, scale).items():
+        stage = _stage(scale, make(rates.rate(name + end), scale))
         found.append(Arm(name + end, LABELS[name], base, (stage,), scale.suites, scale.seeds, name not in OWN_RATE,
                          probes=PROBES.get(name, ())))
     for name in CORE_VARIANTS:
-        stage = _stage(scale, VARIANTS[name][1](rates.rate("lisa"), scale))
+        stage = _stage(scale, VARIANTS[name][1](rates.rate("lisa" + end), scale))
         found.append(Arm(name + end, LABELS[name], base, (stage,), scale.suites, scale.seeds))
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from repro.claims import Column, FigureSpec, Line, OfItems, Row, TableSpec
-from repro.papers.lisa.arms import DRAWS, LABELS, VARIANTS, suffix
+from repro.papers.lisa.arms import DRAWS, LABELS, OWN_RATE, VARIANTS, suffix
 from repro.papers.lisa.measures import AGIEVAL, GSM8K, LOSS, MMLU, PUBMEDQA, WINOGRANDE
 from repro.scales import Scale, get
 
@@ -120,7 +120,7 @@ def _table_12() -> TableSpec:
 
 def _choices() -> TableSpec:
     rows = (Row(LABELS["lisa"], "lisa"), *(Row(f"LISA, {label}", arm) for arm, (label, _) in VARIANTS.items()),
-            *(Row(LABELS[a], a) for a in ("lisa-few", "lisa-many")),
+            *(Row(LABELS[a], a) for a in OWN_RATE),
             Row("full tuning at a third of its rate", "full-slow"))
     return TableSpec("choices", "Choices that the paper leaves open, or makes without a comparison.", rows,
                      _ours(LOSS, MMLU, WINOGRANDE), "Not a table of the paper. At LISA's learning rate unless it says otherwise.")

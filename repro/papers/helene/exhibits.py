@@ -1,0 +1,84 @@
+"""HELENE's tables and figures: which arm stands in which line, and which printed number beside it."""
+from __future__ import annotations
+
+from repro.claims import Column, FigureSpec, Line, Row, TableSpec
+from repro.papers.helene.arms import CORE_ELSEWHERE, METHODS, Cell, cells, name
+from repro.papers.helene.measures import NAMES, accuracy, goal_of, speed
+from repro.scales import Scale, get
+
+ROBERTA = "RoBERTa-large"
+VARIANTS = {"full": "", "lora": ", LoRA", "prefix": ", prefix"}
+PRINTED = {"zero-shot": "Zero-shot", "ft": "FT", "mezo": "MeZO", "ft/lora": "FT (LoRA)", "mezo/lora": "MeZO (LoRA)",
+           "zo-adam": "MeZO-Adam", "helene": "HELENE"}
+"""Our arm on the first cell -> the method's name in MeZO's table 18 (HELENE's own cells could not be verified)."""
+ABLATION = ("helene", "helene-ema", "helene-flat", "helene-scalar", "helene-global", "zo-momentum", "mezo-x10", "mezo-momentum",
+            "mezo")
+FIRST = ("zero-shot", "icl", "ft", "mezo", "mezo-x10", "zo-momentum", "helene")
+LABELS = {m: method.label for m, method in METHODS.items()} | {
+    "zero-shot": "zero-shot", "icl": "in context", "mezo-x10": "MeZO at ten times its rate",
+    "mezo-momentum": "MeZO with momentum at its own effective step"}
+
+
+def tables(scale_name: str) -> tuple[TableSpec, ...]:
+    """By task and weights, by optimizer, by component."""
+    scale = get(scale_name)
+    return _by_task(scale), _by_optimizer(scale), _by_component(scale)
+
+
+def _by_task(scale: Scale) -> TableSpec:
+    """Rows: method and moving weights. Columns: the tasks of the scale's full cells."""
+    every = cells(scale)
+    paper = {"table": "MeZO Table 18", "model": ROBERTA, "metric": "accuracy"}
+    columns = [Column(f"{NAMES[c.task]}, k={c.k}", accuracy(c), paper | {"benchmark": NAMES[c.task]})
+               for c in every if c.variant == "full" and c.base == every[0].base]
+    rows = [Row(LABELS[m], m, _printed(m, every[0])) for m in FIRST]
+    for cell in (c for c in every if c.base == every[0].base and c != every[0]):
+        where = f"{NAMES[cell.task]}{VARIANTS[cell.variant]}"
+        rows += [Row(f"{LABELS[m]} ({where})", name(m, cell, scale), _printed(name(m, cell, scale), cell))
+                 for m in (*(("zero-shot",) if cell.variant == "full" else ()), "ft", *CORE_ELSEWHERE, "zo-momentum")]
+    return TableSpec("table-tasks", "Prompted classification, shape of the RoBERTa-large table.", tuple(rows), tuple(columns),
+                     f"Printed numbers are MeZO's on {ROBERTA} (table 18, 100,000 steps); HELENE's could not be verified.")
+
+
+def _printed(arm: str, cell: Cell) -> dict[str, str]:
+    """Where MeZO prints the arm's numbers: its first cell's row shows them for all tasks, other tasks' rows none."""
+    method = PRINTED.get(arm, "-")
+    return {"method": method, "setting": "no training" if method == "Zero-shot" else f"k={cell.k}"}
+
+
+def _by_optimizer(scale: Scale) -> TableSpec:
+    cell = cells(scale)[0]
+    rows = tuple(Row(method.label, m) for m, method in METHODS.items())
+    target = scale.setting("helene.target")
+    return TableSpec("table-optimizers", f"Optimizers on {NAMES[cell.task]}, every weight moving.", rows,
+                     (Column("accuracy", accuracy(cell)), Column(f"log2 of steps to {goal_of(target)}", speed(target))),
+                     "The paper's table is one of arXiv 2402.11592's methods; its cells could not be read.")
+
+
+def _by_component(scale: Scale) -> TableSpec:
+    cell = cells(scale)[0]
+    rows = tuple(Row(LABELS[m], m) for m in ABLATION)
+    target = scale.setting("helene.target")
+    return TableSpec("table-components", f"From MeZO to HELENE, part by part, on {NAMES[cell.task]}.", rows,
+                     (Column("accuracy", accuracy(cell)), Column(f"log2 of steps to {goal_of(target)}", speed(target))),
+                     "Shape of figure 5(a), which is known second hand.")
+
+
+def figures(scale_name: str) -> tuple[FigureSpec, ...]:
+    """Dev accuracy and loss against steps, accuracy by component and by cell."""
+    scale = get(scale_name)
+    cell = cells(scale)[0]
+    shown = tuple(Line(m, LABELS[m]) for m in ("mezo", "mezo-x10", "zo-momentum", "helene", "helene-scalar", "ft"))
+    task, kind = NAMES[cell.task], scale.setting("helene.target")[0]
+    parts = tuple(Line(m, LABELS[m], group="control" if m.startswith(("mezo", "zo")) else "HELENE") for m in ABLATION[:-1])
+    return (
+        FigureSpec("figure-accuracy", f"Dev accuracy on {task}", "curves", shown, y="share right", kind="dev_accuracy",
+                   note="A zeroth-order step is two forward passes; one of FT is a forward and a backward pass."),
+        FigureSpec("figure-loss", f"Dev loss among the label words on {task}", "curves", shown, y="nats", kind="dev_loss"),
+        FigureSpec("figure-speed", f"Steps of MeZO for one step, by the target, on {task}", "speed",
+                   tuple(Line(m, LABELS[m]) for m in ("helene", "mezo-x10", "zo-momentum", "helene-scalar", "helene-flat")),
+                   x=f"{kind.replace('_', ' ')} asked for", y="steps of MeZO / steps", kind=kind, level=Line("mezo", "MeZO"),
+                   note="A step is two forward passes in every line."),
+        FigureSpec("figure-components", f"Test accuracy on {task} minus MeZO's", "dots", parts, x="points",
+                   measure=accuracy(cell), level=Line("mezo", "MeZO")),
+    )

@@ -1,0 +1,83 @@
+"""Linear probing: logistic regression on the model's last hidden state in the place of the answer.
+
+Source: Malladi et al., arXiv 2305.17333, baseline LP. The features are the state at the mask, or at the last token of the
+prompt; nothing of the model moves.
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from methods.examples import IGNORE, Example, collate
+from methods.parts import Refused
+from suites.glue.coding import Reader, code, reader_of, shortened
+from suites.glue.logistic import cross_validated
+from suites.glue.measure import NAME, means, version
+from suites.glue.rows import Row, split, tested
+from suites.glue.task import Task, item, label_of
+from suites.glue.tasks import find
+from suites.suite import Evaluation
+
+
+def evaluate(model: nn.Module, tokenizer: Any, name: str, *, source: Path | None, batch_size: int, seed: int,
+             k: int | None = None, limit: int | None = None) -> Evaluation:
+    """Probes one task, trained on its split of the seed (k of each class, or 1000). `loglik` is the probe's.
+
+    Raises Refused where the task has no classes or the probe cannot be trained.
+    """
+    reader, training = reader_of(model, tokenizer), model.training
+    task = find(name, reader.mask is not None, source)
+    if task.per or task.generated:
+        raise Refused(f"cannot probe {task}; because it has no classes; use a task with label words")
+    model.eval()
+    rows = split(task, source, seed=seed, k=k).train
+    labels = np.array([label_of(task, row) for row in rows])
+    asked = tested(task, source, limit)
+    train, test = (features(model, task, some, reader, batch_size) for some in (rows, [row for _, row in asked]))
+    model.train(training)
+    scale = train.std()
+    fitted = cross_validated(train / scale, labels, len(task.options), seed)
+    table = _table(task, asked, fitted.log_probabilities(test / scale))
+    versions = {f"{NAME}:{task.name}": version(task), "probe.C": f"{fitted.penalty:g}", "probe.n": str(len(rows))}
+    return Evaluation({f"{NAME}:{task.name}/probe": means(task, table)}, table, int(table["truncated"].sum()), versions)
+
+
+def _table(task: Task, asked: Sequence[tuple[int, Row]], logs: NDArray[np.float64]) -> pd.DataFrame:
+    rows = []
+    for (i, row), values in zip(asked, logs.tolist(), strict=True):
+        gold, best = label_of(task, row), values.index(max(values))
+        rows.append({"suite": f"{NAME}:{task.name}/probe", "task": task.name, "item": i,
+                     "fact": str(row.get("fact") or f"{task.name}/{i}"), "correct": float(best == gold),
+                     "target": task.options[gold].strip(), "gold": gold, "loglik": values, "answer": None,
+                     "truncated": False, "tied": values.count(max(values)) > 1})
+    return pd.DataFrame(rows).astype({"gold": "Int64"})
+
+
+@torch.no_grad()
+def features(model: nn.Module, task: Task, rows: Sequence[Row], reader: Reader, batch_size: int) -> NDArray[np.float64]:
+    """[N, D] last hidden states at the mask, or at the last token of the prompt."""
+    read = [_prompt(task, row, reader) for row in rows]
+    found: list[NDArray[np.float64]] = [np.empty(0)] * len(read)
+    order = sorted(range(len(read)), key=lambda i: len(read[i].input_ids))
+    for start in range(0, len(order), batch_size):
+        batch = collate(read, order[start:start + batch_size], reader.pad).to(next(model.parameters()).device)
+        answer = batch.labels != IGNORE
+        place = answer.int().argmax(1) - int(reader.mask is None)
+        ids = batch.input_ids if reader.mask is None else batch.input_ids.masked_fill(answer, reader.mask)
+        states = model(input_ids=ids, attention_mask=batch.attention_mask, output_hidden_states=True).hidden_states[-1]
+        here = states[:, -ids.shape[1]:][torch.arange(len(batch), device=place.device), place].double().cpu().numpy()
+        for i, row in zip(batch.index.tolist(), here, strict=True):
+            found[i] = row
+    return np.stack(found)
+
+
+def _prompt(task: Task, row: Row, reader: Reader) -> Example:
+    """The row's prompt with the first label word in the place of the answer, whichever is right."""
+    return code(task, item(task, shortened(task, row, reader)[0], ""), reader).examples[0]
