@@ -217,7 +217,7 @@ TINY_SETS: dict[str, DataRef | TaskRef] = {
     "open-web-math": DataRef("world/web-math", answer="text", dev="dev", test="test", origin="ours",
                              note="the tiny world's documents about arithmetic"),
 }
-TINY_SETS |= {f"{task}-512": TaskRef(task, "nyu-mll/glue", task, 512, dev=160, origin="ours", note="the tiny world's")
+TINY_SETS |= {f"{task}-512": TaskRef(task, "nyu-mll/glue", task, 512, dev=128, origin="ours", note="the tiny world's")
               for task in ("sst2", "rte")}
 TINY_SUITES = (SuiteCall("heldout:alpaca-gpt4"), SuiteCall("mmlu", 0, 24), SuiteCall("agieval", 0, 8),
                SuiteCall("winogrande", 0, 200), SuiteCall("gsm8k", 0, 32), SuiteCall("pubmedqa", 0, 150))

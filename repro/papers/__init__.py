@@ -5,10 +5,9 @@ from collections.abc import Sequence
 
 from methods.parts import Refused
 from repro.claims import Paper
-from repro.papers.helene import HELENE
 from repro.papers.lisa import LISA
 
-PAPERS: dict[str, Paper] = {paper.name: paper for paper in (LISA, HELENE)}
+PAPERS: dict[str, Paper] = {paper.name: paper for paper in (LISA,)}
 
 
 def chosen(names: Sequence[str]) -> tuple[Paper, ...]:

@@ -91,10 +91,10 @@ METHODS: Mapping[str, Method] = {
     "zo-sophia": Method("ZO-Sophia", _zo(methods.zo_sophia), "zo-sophia"),
     "forward-grad": Method("Forward-Grad", _forward, "zo"),
     "helene": Method("HELENE", _helene(), "helene", core=True),
-    "helene-ema": Method("HELENE, plain average for momentum", _helene(annealing="ema"), "helene-ema", core=True),
-    "helene-flat": Method("HELENE without curvature", _helene(curvature="off"), "helene-flat", core=True),
-    "helene-scalar": Method("HELENE, one curvature a block", _helene(curvature="scalar"), "helene", core=True),
-    "helene-global": Method("HELENE, one floor for all layers", _helene("constant"), "helene", core=True),
+    "helene-ema": Method("HELENE, plain average for momentum", _helene(annealing="ema"), "helene-ema"),
+    "helene-flat": Method("HELENE without curvature", _helene(curvature="off"), "helene-flat"),
+    "helene-scalar": Method("HELENE, one curvature a block", _helene(curvature="scalar"), "helene"),
+    "helene-global": Method("HELENE, one floor for all layers", _helene("constant"), "helene"),
 }
 ELSEWHERE = ("ft", "mezo", "zo-momentum", "helene")
 """What other cells than the first compare."""
