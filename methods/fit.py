@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from methods import anatomy, checkpoint, examples
 from methods.examples import Example, collate
-from methods.likelihood import answer_counts, logits_of, token_losses
+from methods.likelihood import answer_counts, answer_losses
 from methods.parts import Attached, Batch, Clock, Dense, Gradient, Objective, Prepared, Refused, State, Weight
 from methods.recipe import Recipe, describe
 from methods.refusals import check
@@ -98,7 +98,7 @@ def mean_loss(model: nn.Module, data: Sequence[Example], *, pad_id: int, batch_s
     with torch.no_grad():
         for start in range(0, len(order), batch_size):
             batch = collate(data, order[start:start + batch_size], pad_id).to(device)
-            total = token_losses(logits_of(model, batch), batch.labels).cpu().double().sum(1)
+            total = answer_losses(model, batch).cpu().double().sum(1)
             where = batch.index.cpu()
             counts[where] = answer_counts(batch).cpu()
             losses[where] = total / counts[where]

@@ -33,6 +33,20 @@ def answer_logits(model: nn.Module, batch: Batch, mask: int | None = None) -> Te
     return out[rows, where]
 
 
+def answer_losses(model: nn.Module, batch: Batch) -> Tensor:
+    """[B, K] in nats of a causal model's answer tokens, 0 where a row has none; float32 at least.
+
+    The head is applied to the K columns alone in which some row's answer is predicted: mostly a fraction of a prompt.
+    """
+    targets = batch.labels[:, 1:]
+    columns = (targets != IGNORE).any(0).nonzero()[:, 0]
+    out: Tensor = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, use_cache=False,
+                        logits_to_keep=columns - batch.labels.shape[1]).logits  # from the end: behind a soft prompt
+    flat = out.flatten(0, 1).to(torch.promote_types(out.dtype, torch.float32))
+    loss = F.cross_entropy(flat, targets[:, columns].flatten(), ignore_index=IGNORE, reduction="none")
+    return loss.view(len(targets), -1)
+
+
 def answer_counts(batch: Batch) -> Tensor:
     """[B] answer tokens of each example that have a predecessor."""
     return (batch.labels[:, 1:] != IGNORE).sum(1)

@@ -19,7 +19,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from methods import papers
 from methods.examples import Example, collate
 from methods.fit import Training, fit
-from methods.likelihood import logits_of, token_losses
+from methods.likelihood import answer_losses
 from methods.parts import Batch
 from methods.recipe import Recipe
 from methods.streams import Streams
@@ -75,8 +75,7 @@ def batches(steps: int) -> Iterator[Batch]:
 
 
 def answer_loss(net: nn.Module, batch: Batch) -> torch.Tensor:
-    losses = token_losses(logits_of(net, batch), batch.labels)
-    return losses.sum() / (batch.labels[:, 1:] != -100).sum()
+    return answer_losses(net, batch).sum() / (batch.labels[:, 1:] != -100).sum()
 
 
 def bare(steps: int, before: Callable[[nn.Module], Callable[[int], None]]) -> Callable[[], Iterator[Any]]:

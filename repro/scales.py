@@ -91,6 +91,7 @@ PAPER_LISA: dict[str, Setting] = {
     "lisa.web_steps": _unstated(None, "one epoch of the 1.5 billion tokens"),
     "lisa.math_steps": _paper(None, "one epoch"),
     "lisa.math_batch": _unstated(128, "not stated for this part"),
+    "lisa.math_items": _paper(None, "the whole test set"),
 }
 SMALL_LISA = PAPER_LISA | {
     "lisa.steps": _ours(400, "a part of the epoch"),
@@ -133,6 +134,7 @@ SMOKE_LISA = TINY_LISA | {
     "lisa.galore_gap": _ours(4, "a fifth of tiny"),
     "lisa.web_steps": _ours(12, "a fifth of tiny"),
     "lisa.math_steps": _ours(12, "a fifth of tiny"),
+    "lisa.math_items": _ours(16, "seconds"),
 }
 
 # ---------------------------------------------------------------------------------------------- HELENE's settings
@@ -227,7 +229,7 @@ HUB_SUITES = (SuiteCall("heldout:alpaca-gpt4"), SuiteCall("mmlu", 5), SuiteCall(
 
 SCALES: dict[str, Scale] = {s.name: s for s in (
     Scale(
-        "tiny", "The embedded base model (under two million weights) and the tiny world. What is shown here is about this "
+        "tiny", "The embedded base model (0.97 million weights) and the tiny world. What is shown here is about this "
         "scale alone: it says which of the paper's explanations can be separated, not how large models behave.",
         seeds=(0, 1, 2), suites=TINY_SUITES, models=TINY_MODELS, sets=TINY_SETS, settings=TINY_LISA | TINY_HELENE,
         bases=("tinyllama",),

@@ -13,6 +13,11 @@ from repro.verdict import Tested, Verdict
 RULES = tuple(p.strip() for p in (rules.__doc__ or "").split("\n- ")[1:])
 
 
+READ_AS = ("An effect above 0 speaks for the claim. A part's p is one-sided and uncorrected, of the outcome that is named; the "
+           "verdict is corrected over all claims (Holm), so that a part can fail while its claim stays inconclusive.")
+"""How a line of the short table is read."""
+
+
 def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
@@ -65,8 +70,8 @@ def verdicts_md(paper: Paper, scale: Scale, verdicts: Sequence[Verdict]) -> str:
 def short(scale: Scale, verdicts: Sequence[Verdict]) -> Table:
     """One line a claim."""
     rows = tuple((v.claim.id, v.claim.statement, v.headline, _parts(v)) for v in verdicts)
-    header = ("", "claim", "verdict", "parts: effect [90 % interval], p, n")
-    return Table("verdicts", f"Verdicts at scale {scale.name}.", header, rows, (scale.about,))
+    header = ("", "claim", f"verdict at scale {scale.name}", "parts: effect [90 % interval], p, n")
+    return Table("verdicts", f"Verdicts at scale {scale.name}.", header, rows, (scale.about, READ_AS))
 
 
 def _parts(v: Verdict) -> str:
@@ -87,7 +92,8 @@ def brief(t: Tested) -> str:
     d = DIGITS.get(unit, 3)
     shown = f"{e.mean:+.{d}f} [{e.low:+.{d}f}, {e.high:+.{d}f}] {'points' if unit == '%' else unit}".replace("-", "−")
     p = t.p_against if t.fails else t.p
-    return f"{t.contrast.name}: {t.outcome}, {shown}, {p_value(p)}, {sizes(e)}"
+    needs = f" (needs {wanted(t.contrast)})" if t.contrast.margin else ""
+    return f"{t.contrast.name}: {t.outcome}, {shown}{needs}, {p_value(p)}, {sizes(e)}"
 
 
 def short_md(scale: Scale, verdicts: Sequence[Verdict]) -> str:

@@ -15,7 +15,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from methods.likelihood import answer_counts, logits_of, token_losses
+from methods.likelihood import answer_counts, answer_losses
 from methods.parts import Batch
 
 
@@ -33,4 +33,4 @@ class Nll:
         return counts if self.mean == "token" else torch.ones_like(counts)
 
     def __call__(self, model: nn.Module, batch: Batch, prepared: None) -> Tensor:
-        return token_losses(logits_of(model, batch), batch.labels).sum(1) / answer_counts(batch).clamp_min(1)
+        return answer_losses(model, batch).sum(1) / answer_counts(batch).clamp_min(1)

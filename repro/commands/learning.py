@@ -160,13 +160,15 @@ def outcome_values(outcome: Outcome) -> dict[str, Any]:
 def pretrain(
     out: Annotated[Path, typer.Option("--out", help="The folder of the base model; it is replaced as a whole.")] =
         HOUSE / "suites" / "world" / "base",
-    tokens: Annotated[int, typer.Option("--tokens", min=1)] = 20_000_000,
+    tokens: Annotated[int | None, typer.Option("--tokens", min=1, help="Default: as many as the committed weights saw.")] = None,
     threads: Annotated[int, typer.Option("--threads", min=1)] = 2,
     seed: Annotated[int, typer.Option("--seed")] = 0,
 ) -> None:
     """Remake the embedded base model from nothing: tokenizer, weights, folder."""
+    from suites.world.pretrain import TOKENS
     from suites.world.pretrain import pretrain as make
 
+    tokens = tokens or TOKENS
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
         line = bars.add_task("pretraining", total=tokens)

@@ -197,7 +197,8 @@ def _math_methods(scale: Scale) -> dict[str, Maker]:
 
 def _math(scale: Scale, rates: Tuned) -> Iterable[Arm]:
     """Continual pre-training on web mathematics, then word problems; and word problems alone at three rates."""
-    suites = tuple(s for s in scale.suites if s.suite == "gsm8k")
+    items = scale.setting("lisa.math_items")
+    suites = tuple(replace(s, limit=items) for s in scale.suites if s.suite == "gsm8k")
     yield Arm("math-vanilla", "not tuned", scale.bases[0], (), suites, scale.seeds[:1], False)
     for name, make in _math_methods(scale).items():
         lr = rates.rate(name)
