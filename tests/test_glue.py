@@ -245,7 +245,7 @@ def test_a_task_is_learnt_from_its_prompts_and_shows_on_dev(tmp_path, masked):
     made = glue.prepare("sst2", model, tokenizer, source=tmp_path, seed=13, k=16)
     assert (len(made.train), len(made.dev), made.short) == (32, 32, ())
     recipe = Recipe(scope=Full(), update=AdamW(lr=2e-2), objective=LabelWords(made.words, made.mask))
-    training = Training(steps=40, batch_size=32)
+    training = Training(steps=120, batch_size=32)
     last = list(fit(model, recipe, made.train, training, Streams(0), pad_id=1))[-1]
     got = glue.on_rows(last.model, tokenizer, made.task, made.dev_rows, batch_size=8)
     accuracy = got.metrics["glue:sst2"]["acc"]

@@ -163,8 +163,9 @@ def test_settling_restores_and_exact_restores_to_the_bit(restore, dtype):
     model = Bowl(dtype).eval()
     before = copies(model)
     gradient = taken(Spsa(eps=1e-2, restore=restore), model)
-    moved = [not torch.equal(a, b) for a, b in zip(before, copies(model), strict=True)]
-    assert any(moved) == (restore == "fused" or (restore == "sweep" and any(moved)))
+    away = max(float((a - b).abs().max()) for a, b in zip(before, copies(model), strict=True))
+    bound = max(3 * UNIT[dtype] * (float(old.abs().max()) + 0.0433) * 1.02 for old in before)
+    assert away > 5e-3 if restore == "fused" else away <= (bound if restore == "sweep" else 0.0)
     next(iter(gradient.groups()))  # begun and left
     gradient.settle()
     for old, now in zip(before, copies(model), strict=True):
@@ -187,13 +188,16 @@ def test_fused_and_separate_restoring_take_the_same_trajectory_up_to_rounding():
 
 @pytest.mark.parametrize("estimator", [Spsa(), Spsa(restore="exact"), ForwardGrad()])
 def test_every_module_keeps_its_mode_and_dropout_is_off(estimator):
-    model = toy_llama(dropout=0.5).train()
-    model.model.layers[1].eval()
-    modes = [m.training for m in model.modules()]
     bowl = Bowl().train()
     quiet = taken(estimator, bowl)
     assert bowl.dropout.training
     assert quiet.c == taken(estimator, Bowl().eval()).c
+    model = toy_llama(dropout=0.5).train()
+    model.model.layers[1].eval()
+    modes = [m.training for m in model.modules()]
+    assert len(set(modes)) == 2
+    recipe = Recipe(papers.FULL, Sgd(lr=1e-4), estimator)
+    list(fit(model, recipe, toy_examples(), Training(steps=2, batch_size=4), STREAMS, pad_id=PAD))
     assert [m.training for m in model.modules()] == modes
 
 
@@ -340,5 +344,5 @@ def test_clipping_and_loha_are_refused():
         next(fit(toy_llama(), papers.forward_grad(lr=1e-3, scope=loha), toy_examples(), Training(steps=1), STREAMS, pad_id=PAD))
     empty = Quadratic(Bowl(), examples=0)
     for estimator in (Spsa(), ForwardGrad()):
-        with pytest.raises((Refused, RuntimeError)):
+        with pytest.raises(Refused, match="empty batch"):
             taken(estimator, empty.model, loss=empty)

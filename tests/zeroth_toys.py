@@ -49,7 +49,8 @@ class Quadratic:
         x = torch.cat([t.flatten() for t in tensors])
         scale = torch.linspace(0.1, 1.0, len(x), dtype=x.dtype)
         on = self.model.dropout(torch.ones(1, dtype=x.dtype)).squeeze()
-        return torch.stack([on * (scale * (x - 0.3 * b).square()).sum() / 20 for b in range(self.examples)])
+        rows = [on * (scale * (x - 0.3 * b).square()).sum() / 20 for b in range(self.examples)]
+        return torch.stack(rows) if rows else x.new_zeros(0)
 
     def of(self, tensors: list[Tensor]) -> Tensor:
         share = torch.arange(1, self.examples + 1, dtype=torch.float64)
