@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from methods import anatomy, checkpoint, examples
 from methods.examples import Example, collate
 from methods.likelihood import answer_counts, answer_losses
-from methods.parts import Attached, Batch, Clock, Dense, Gradient, Objective, Prepared, Refused, State, Weight
+from methods.parts import Attached, Batch, Chosen, Clock, Dense, Gradient, Objective, Prepared, Refused, State, Weight
+from methods.probe import Pool, small_sources
 from methods.recipe import Recipe, describe
 from methods.refusals import check
 from methods.streams import Streams
@@ -49,7 +50,7 @@ class Snapshot:
         self._loop = loop
         self.step, self.steps = loop.step, loop.steps
         self.loss, self.lr_scale = loop.loss, loop.lr_scale
-        self.tokens, self.seconds = loop.tokens, loop.seconds
+        self.tokens, self.seconds, self.selecting = loop.tokens, loop.seconds, loop.selecting
         self.active, self.weights, self.model = loop.moving, loop.attached.weights, loop.attached.model
 
     @property
@@ -153,9 +154,12 @@ class _Loop:
     prepared: Prepared
     steps: int
     identity: dict[str, Any]
+    small: frozenset[str]
     step: int = 0
     tokens: int = 0
     seconds: float = 0.0
+    selecting: float = 0.0
+    """Seconds of `seconds` in which examples were chosen, since the loop was made."""
     loss: float = math.nan
     lr_scale: float = math.nan
     moving: tuple[Weight, ...] = ()
@@ -195,15 +199,22 @@ class _Loop:
 
     def _loss(self, clock: Clock) -> _BatchLoss:
         """The step's batch, rows of like length together: a batch's loss knows no order, and micro-batches pad less."""
-        pool = self._pool()
-        chosen = self.recipe.selection(len(pool), self.training.batch_size, self.state, clock, self.streams)
-        device = self.moving[0].tensor.device
+        pool, device = self._pool(), self.moving[0].tensor.device
+        chosen = self._choose(pool, clock, device)
         by_length = sorted(range(len(chosen.index)), key=lambda i: len(self.data[pool[int(chosen.index[i])]].input_ids))
         batch = collate(self.data, [pool[int(chosen.index[i])] for i in by_length], self.pad_id)
         mass = self.recipe.objective.mass(batch).double() * chosen.weight[by_length]
         return _BatchLoss(self.recipe.objective, self.attached.model, batch.to(device), mass / mass.sum(),
                           self.training.micro_batch or len(batch), self.prepared,
                           self.training.precision == "bf16-mixed")
+
+    def _choose(self, pool: list[int], clock: Clock, device: torch.device) -> Chosen:
+        started = time.perf_counter()
+        probe = Pool(self.data, pool, self.small, self.recipe.objective, self.attached.model, self.prepared, self.pad_id,
+                     self.training.micro_batch or len(pool), device)
+        chosen = self.recipe.selection(probe, self.training.batch_size, self.state, clock, self.streams)
+        self.selecting += time.perf_counter() - started
+        return chosen
 
     def _pool(self) -> list[int]:
         """The examples of this step: the epoch's order cut into pools, the last of which may be partial."""
@@ -275,4 +286,4 @@ def _start(model: nn.Module, recipe: Recipe, data: Sequence[Example], training: 
     steps = training.total_steps(training.batch_size * recipe.selection.pool, len(data))
     identity = {"recipe": recipe.to_json(), "training": training.to_json(), "seed": streams.seed,
                 "own seeds": dict(streams.own), "data": examples.digest(data), "steps": steps}
-    return _Loop(recipe, attached, data, training, streams, pad_id, prepared, steps, identity)
+    return _Loop(recipe, attached, data, training, streams, pad_id, prepared, steps, identity, small_sources(data))

@@ -300,9 +300,52 @@ class Chosen:
     weight: Tensor
 
 
+class Probe(Protocol):
+    """The pool of a step and what can be asked of it; nothing is computed before it is asked for.
+
+    Answers are about the weights as they stand and the recipe's own loss, example by example: who else is in the pool, how
+    it is padded and whether training runs in mixed precision do not touch them. `rows` [R] are positions in the pool.
+    The matrix meant by slopes and gradients is the last block's value projection (d numbers), or the factor of its
+    adapter that is next to the output where it has one (LoRA's B).
+    """
+
+    def __len__(self) -> int: ...
+
+    @property
+    def index(self) -> Tensor:
+        """[P] positions of the pool's examples in the training set."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """[P] the data set that each example came from."""
+
+    @property
+    def small(self) -> frozenset[str]:
+        """Sources with fewer examples in the training set than the mean over its sources."""
+
+    def losses(self) -> Tensor:
+        """[P] float64, in nats per answer token."""
+
+    def slopes(self, rows: Tensor, seeds: Sequence[int], eps: float) -> Tensor:
+        """[R, n] float64: (loss(W + eps z) - loss(W - eps z)) / (2 eps) of each example along each direction."""
+
+    def direction(self, seed: int) -> Tensor:
+        """[d] standard normal numbers."""
+
+    def gradients(self, rows: Tensor) -> Tensor:
+        """[R, d] float32: each example's own gradient."""
+
+    def hidden(self) -> Tensor:
+        """[N, H] float32: what reaches the last block at the last token of EVERY training example, in their order."""
+
+
 @runtime_checkable
 class Selection(Protocol):
-    """Which examples of the pool form the batch."""
+    """Which examples of the pool form the batch.
+
+    Laws: picks are distinct and k in number (all where the pool has no more); they depend on the pool's examples, the state
+    and (streams, step) alone, so that another order of the pool gives the same examples up to ties.
+    """
 
     @property
     def sees(self) -> Sight: ...
@@ -311,7 +354,7 @@ class Selection(Protocol):
     def pool(self) -> int:
         """How many times the batch the pool is (1: nothing to choose)."""
 
-    def __call__(self, probe: Any, k: int, state: State, clock: Clock, streams: Streams) -> Chosen: ...
+    def __call__(self, probe: Probe, k: int, state: State, clock: Clock, streams: Streams) -> Chosen: ...
 
 
 # ------------------------------------------------------------------------------------------- ensemble

@@ -104,12 +104,9 @@ def _degrees(by_seed: float, n_seeds: int, by_item: float, n_clusters: int) -> f
 def seeds_needed(e: Estimate, threshold: float, *, level: float = LEVEL, power: float = 0.8,
                  most: int = 1000) -> int | None:
     """Seeds at which an effect of the size seen would clear the threshold with 80 % power; None: seeds alone cannot."""
-    gap = abs(e.mean - threshold)
-    for n in range(max(2, e.seeds), most + 1):
-        spread = np.sqrt(e.by_seed * max(e.seeds, 1) / n + e.by_item)
-        df = _degrees(e.by_seed * max(e.seeds, 1) / n, n, e.by_item, e.clusters)
-        if (stats.t.ppf(1 - level, df) + stats.t.ppf(power, df)) * spread <= gap:
-            return n
-    return None
-
-
+    seeds = np.arange(max(2, e.seeds), most + 1)
+    by_seed = e.by_seed * max(e.seeds, 1) / seeds
+    df = np.array([_degrees(v, n, e.by_item, e.clusters) for v, n in zip(by_seed.tolist(), seeds.tolist(), strict=True)])
+    spread = np.sqrt(by_seed + e.by_item)
+    enough = (stats.t.ppf(1 - level, df) + stats.t.ppf(power, df)) * spread <= abs(e.mean - threshold)
+    return int(seeds[enough.argmax()]) if enough.any() else None

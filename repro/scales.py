@@ -108,7 +108,8 @@ SMALL_LISA = PAPER_LISA | {
 }
 TINY_LISA = SMALL_LISA | {
     "lisa.steps": _ours(100, "minutes on two cores; the paper's T is 122"),
-    "lisa.micro_batch": _ours(8, "rows of like length together pad less; the loss is that of the whole batch"),
+    "lisa.batch_size": _ours(12, "minutes on two cores"),
+    "lisa.micro_batch": _ours(6, "rows of like length together pad less; the loss is that of the whole batch"),
     "lisa.clip_norm": _ours(1.0, "as at the other scales"),
     "lisa.precision": _ours("fp32", "CPU"),
     "lisa.checkpointing": _ours(False, "the activations fit"),
@@ -121,11 +122,12 @@ TINY_LISA = SMALL_LISA | {
     "lisa.all": _ours(6, "every block"),
     "lisa.K": _ours(10, "in the paper's grid and its aim of 10-50 steps; ten draws, as figure 8"),
     "lisa.K_long": _ours(25, "table 6"),
-    "lisa.rates": _ours((3e-4, 1e-3, 3e-3, 1e-2, 3e-2), "half decades around what trains this model"),
+    "lisa.rates": _ours((1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2), "half decades around what trains this model"),
     "lisa.math_gammas": _ours((1, 2, 4), "a sixth, a third and two thirds of six blocks"),
     "lisa.math_main": _ours(4, "the largest of the scan"),
     "lisa.web_steps": _ours(60, "minutes on two cores"),
     "lisa.math_steps": _ours(60, "minutes on two cores"),
+    "lisa.math_batch": _ours(12, "as the main comparison"),
 }
 SMOKE_LISA = TINY_LISA | {
     "lisa.steps": _ours(20, "a fifth of tiny"),

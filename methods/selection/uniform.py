@@ -5,11 +5,10 @@ Departures: none.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
-from methods.parts import Chosen, Clock, Sight, State
+from methods.parts import Chosen, Clock, Probe, Sight, State
 from methods.streams import Streams
 
 
@@ -20,8 +19,8 @@ class Uniform:
     pool: int = 1
     sees: Sight = Sight.NOTHING
 
-    def __call__(self, probe: Any, k: int, state: State, clock: Clock, streams: Streams) -> Chosen:
-        """`probe` is the number of examples in the pool; k more than that takes all of them."""
-        size = int(probe)
+    def __call__(self, probe: Probe, k: int, state: State, clock: Clock, streams: Streams) -> Chosen:
+        """k more than the pool takes all of it."""
+        size = len(probe)
         order = torch.arange(size) if k >= size else streams.permutation(size, "selection", clock.step)[:k]
         return Chosen(order, torch.ones(len(order)))
