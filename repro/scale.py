@@ -29,6 +29,21 @@ class Setting:
     source: str = ""
 
 
+def paper(value: Any, source: str) -> Setting:
+    """A value that the paper states."""
+    return Setting(value, "paper", source)
+
+
+def ours(value: Any, source: str) -> Setting:
+    """A value of our own."""
+    return Setting(value, "ours", source)
+
+
+def unstated(value: Any, source: str) -> Setting:
+    """A value chosen where the paper is silent."""
+    return Setting(value, "not stated", source)
+
+
 @dataclass(frozen=True)
 class ModelRef:
     """A base model: a Hub id, or a folder of the house (`folder`). `note` says what it stands in for."""

@@ -1,0 +1,1 @@
+"""The papers' hyper-parameters at each scale, as values."""
