@@ -45,7 +45,8 @@ def draw(tensors: Sequence[Tensor], seeds: Sequence[int], scales: Sequence[float
     """
     device = tensors[0].device
     sources = [_source(seed, device) for seed in seeds]
-    sizes = [-(-t.numel() // LANES) * LANES for t in tensors]
+    shapes, lengths = [t.shape for t in tensors], [t.numel() for t in tensors]
+    sizes = [-(-n // LANES) * LANES for n in lengths]
     bounds = groups_of(tensors)
     dtype = torch.promote_types(tensors[0].dtype, torch.float32)
     space = torch.empty(max(sum(sizes[a:b]) for a, b in bounds), dtype=dtype, device=device)
@@ -59,8 +60,9 @@ def draw(tensors: Sequence[Tensor], seeds: Sequence[int], scales: Sequence[float
             other = more[:len(flat)]
             source(other)
             flat.add_(other, alpha=scale)
-        parts = torch.split(flat, sizes[a:b])
-        yield a, [part[:t.numel()].view(t.shape) for part, t in zip(parts, tensors[a:b], strict=True)]
+        parts = flat.split_with_sizes(sizes[a:b])  # one call, and one view a tensor: the small ones cost calls, not numbers
+        yield a, [(part if n % LANES == 0 else part[:n]).view(shape)
+                  for part, n, shape in zip(parts, lengths[a:b], shapes[a:b], strict=True)]
 
 
 @torch.no_grad()
@@ -85,7 +87,7 @@ class _Table:
         for start in range(0, len(numbers), CHUNK):
             piece = numbers[start:start + CHUNK]
             lanes = self._bits.random_raw(len(piece) // LANES).view(np.uint16)
-            np.take(table, lanes, out=piece, mode="clip")
+            table.take(lanes, out=piece, mode="clip")
 
 
 class _Device:

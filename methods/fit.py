@@ -51,6 +51,7 @@ class Snapshot:
         self.step, self.steps = loop.step, loop.steps
         self.loss, self.lr_scale = loop.loss, loop.lr_scale
         self.tokens, self.seconds, self.selecting = loop.tokens, loop.seconds, loop.selecting
+        self.used, self.small = loop.used, loop.small
         self.active, self.weights, self.model = loop.moving, loop.attached.weights, loop.attached.model
 
     @property
@@ -163,6 +164,8 @@ class _Loop:
     loss: float = math.nan
     lr_scale: float = math.nan
     moving: tuple[Weight, ...] = ()
+    used: tuple[int, ...] = ()
+    """The last step's batch: positions in the data."""
     state: State = field(default_factory=dict)
     _order: tuple[int, list[int]] = (-1, [])
 
@@ -173,7 +176,7 @@ class _Loop:
         if not model.training:
             model.train()
         self._switch(self.attached.active(self.step))
-        torch.manual_seed(self.streams.number("dropout", self.step))
+        self._seed_dropout()
         self.lr_scale = self.training.lr_scale(self.step, self.steps)
         clock = Clock(self.step, self.steps, self.lr_scale)
         loss = self._loss(clock)
@@ -190,6 +193,14 @@ class _Loop:
         self.step += 1
         self.seconds += time.perf_counter() - started
 
+    def _seed_dropout(self) -> None:
+        """On a CPU its generator alone: torch.manual_seed takes a stack trace for every kind of accelerator, used or not."""
+        seed = self.streams.number("dropout", self.step)
+        if self.moving[0].tensor.device.type == "cpu":
+            torch.default_generator.manual_seed(seed)
+        else:
+            torch.manual_seed(seed)
+
     def check_weights(self) -> None:
         """Raises Diverged where the last step left something else than numbers."""
         for weight in self.moving:
@@ -201,6 +212,7 @@ class _Loop:
         """The step's batch, rows of like length together: a batch's loss knows no order, and micro-batches pad less."""
         pool, device = self._pool(), self.moving[0].tensor.device
         chosen = self._choose(pool, clock, device)
+        self.used = tuple(pool[i] for i in chosen.index.tolist())
         by_length = sorted(range(len(chosen.index)), key=lambda i: len(self.data[pool[int(chosen.index[i])]].input_ids))
         batch = collate(self.data, [pool[int(chosen.index[i])] for i in by_length], self.pad_id)
         mass = self.recipe.objective.mass(batch).double() * chosen.weight[by_length]

@@ -37,6 +37,10 @@ class Kept:
     beside: tuple[Any, ...] | None
     """What a block returns behind its hidden states; None where it returns them alone."""
 
+    def twice(self) -> Kept:
+        """The batch two times, one behind the other."""
+        return Kept(torch.cat([self.hidden, self.hidden]), self.beside)
+
 
 class Tail:
     """A model bound to its last block. Raises Refused for an adapter on the value projection that is not linear in B.

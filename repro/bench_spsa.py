@@ -1,7 +1,8 @@
 """The zeroth-order step, side by side in one run: against two bare forward passes and against the straightforward step.
 
 The embedded base model, 64 to 4,096 tokens a batch. The straightforward step is what a careful reader of MeZO's algorithm
-1 writes: four sweeps, each drawing every tensor's numbers by one call of torch.
+1 writes: four sweeps, each drawing every tensor's numbers by one call of torch; it makes its batch at every step, as `fit`
+does, and takes the same loss (the two bare passes have their batch made beforehand).
 """
 from __future__ import annotations
 
@@ -55,8 +56,9 @@ def passes(steps: int, batch: int) -> Start:
 
 def straightforward(steps: int, batch: int) -> Start:
     def start() -> Iterator[Any]:
-        net, rows = copy.deepcopy(base()), collate(examples(), range(batch), 0)
+        net, data = copy.deepcopy(base()), examples()
         for step in range(steps):
+            rows = collate(data, range(batch), 0)
             with torch.no_grad():
                 naive_sweep(net, step, EPS)
                 plus = float(answer_loss(net, rows))

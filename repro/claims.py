@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
 from repro.study import Arm
+
+if TYPE_CHECKING:
+    from repro.landscape import Panel
 
 Goal = Literal["above", "at least", "within"]
 """What the effect must be to hold: > margin; > -margin (no worse than the margin); between -margin and margin."""
@@ -117,6 +120,8 @@ class Column:
     label: str
     measure: Measure | None = None
     reported: Mapping[str, str] | None = None
+    exact: Callable[[str], int | float] | None = None
+    """In place of a measure: from a row's label to a number that is counted and not sampled, so that it has no n and no error."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +133,10 @@ class TableSpec:
     rows: tuple[Row, ...]
     columns: tuple[Column, ...]
     shape_of: str = ""
+
+    @property
+    def needs_records(self) -> bool:
+        return all(column.exact is None for column in self.columns)
 
 
 @dataclass(frozen=True)
@@ -145,12 +154,12 @@ class Line:
 class FigureSpec:
     """A figure: "curves" (a kind of curve against steps), "norms" (per layer), "scan" (a measure against Line.x), "dots"
     (a measure by arm, minus that of the level's arm), "speed" (how many times fewer steps than the level's arm a line takes
-    to a kind of curve's value, against that value).
+    to a kind of curve's value, against that value), "landscape" (paths on a toy function: an illustration).
     """
 
     id: str
     title: str
-    draws: Literal["curves", "norms", "scan", "dots", "speed"]
+    draws: Literal["curves", "norms", "scan", "dots", "speed", "landscape"]
     lines: tuple[Line, ...]
     x: str = "optimizer step"
     y: str = ""
@@ -159,6 +168,12 @@ class FigureSpec:
     level: Line | None = None
     """For "scan" an arm drawn as a horizontal line, for "dots" and "speed" the arm that all are compared with."""
     note: str = ""
+    panels: Callable[[], tuple[Panel, ...]] | None = None
+    """For "landscape", in place of records: what computes its paths."""
+
+    @property
+    def needs_records(self) -> bool:
+        return self.panels is None
 
 
 @dataclass(frozen=True)

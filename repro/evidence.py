@@ -120,7 +120,8 @@ class Evidence:
 
     def _measured(self, name: str, measure: Measure) -> Series:
         records = self.done(name)
-        trained = bool(self.arm(name).stages)
+        arm = self.arm(name)
+        trained = bool(arm.stages) or len(arm.seeds) > 1  # a probe is fitted to each seed's own rows
         seeds = tuple(r.seed for r in records)
         if isinstance(measure, OfItems):
             return _of_items([self._suite(r.run_id, measure.suite) for r in records], seeds, trained, measure, name)

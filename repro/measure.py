@@ -31,9 +31,11 @@ from repro.worker import Result, Say
 from suites import data, heldout, models
 from suites.evaluate import evaluate
 from suites.fewshot import SEEDS
-from suites.glue import coding, rows, tasks, training
+from suites.glue import coding, probe, rows, tasks, training
 from suites.suite import Evaluation
 
+PROBE = "probe"
+"""A suite call probe:<training set>: linear probing on that task's training rows."""
 KEEP_BYTES = 2**30
 """Base models up to this size stay in memory between runs; larger ones are read again."""
 
@@ -99,14 +101,24 @@ class Desk:
             if name == heldout.NAME:
                 test = self.examples(run, scale, model, tokenizer, key, "test")[:call.limit]
                 found.append(by_loss(heldout.evaluate(model, test, pad_id=pad_of(tokenizer), batch_size=scale.batch_size)))
+            elif name == PROBE:
+                found.append(self.probe(run, scale, model, tokenizer, key, call.limit))
             else:
                 found.append(evaluate(model, tokenizer, [(call.suite, call.shots, call.limit)],
                                       source=scale.source(), batch_size=scale.batch_size))
         return together(found) if found else None
 
+    def probe(self, run: Run, scale: Scale, model: nn.Module, tokenizer: Any, key: str, limit: int | None) -> Evaluation:
+        """Linear probing on a task's training rows of the run's seed. Raises Refused for a set that is no task's."""
+        ref = scale.data(key)
+        if not isinstance(ref, TaskRef):
+            raise Refused(f"cannot probe on the training set {key}; because its texts have no classes; use one of a task")
+        return by_task(probe.evaluate(model, tokenizer, ref.task, source=ref.root, batch_size=scale.batch_size,
+                                      seed=data_seed(run.seed), k=ref.k, limit=limit))
+
 
 def shots(ref: TaskRef, model: nn.Module, tokenizer: Any, split: data.Split, seed: int) -> list[Example]:
-    """A task's training or dev examples; the first seeds stand for the five data seeds of the protocol.
+    """A task's training or dev examples.
 
     Raises Refused for a test split: a task's test items are its suite's.
     """
@@ -114,8 +126,18 @@ def shots(ref: TaskRef, model: nn.Module, tokenizer: Any, split: data.Split, see
         raise Refused(f"cannot take the loss on the test rows of {ref.task}; because its suite scores them; use glue:{ref.task}")
     reader = coding.reader_of(model, tokenizer)
     task = tasks.find(ref.task, reader.mask is not None, ref.root)
-    drawn = rows.split(task, ref.root, seed=SEEDS[seed] if seed < len(SEEDS) else seed, k=ref.k)
+    drawn = rows.split(task, ref.root, seed=data_seed(seed), k=ref.k)
     return training.examples(task, drawn.train if split == "train" else drawn.dev[:ref.dev], reader)
+
+
+def data_seed(seed: int) -> int:
+    """The protocol's data seed of a run's seed: the first seeds stand for its five."""
+    return SEEDS[seed] if seed < len(SEEDS) else seed
+
+
+def by_task(found: Evaluation) -> Evaluation:
+    """A probe's answers under its task's name: they are to the items that every other arm answers."""
+    return replace(found, samples=found.samples.assign(suite=found.samples["suite"].str.removesuffix("/probe")))
 
 
 def by_loss(found: Evaluation) -> Evaluation:

@@ -5,7 +5,7 @@ The same traces give the same bytes; a figure whose traces did not change is not
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ from repro.traces import Trace, Traces
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from repro.landscape import Panel
 
 COLOURS = ("#000000", "#E69F00", "#009E73", "#0072B2", "#CC79A7", "#D55E00", "#56B4E9", "#8C6D1F")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
@@ -43,16 +45,31 @@ class Drawn:
 
 def draw(spec: FigureSpec, evidence: Evidence, folder: Path) -> Drawn:
     """Writes <id>.png and <id>.svg into `folder`, unless they show these traces already."""
+    if spec.panels is not None:
+        return _illustration(spec, spec.panels(), folder)
     data = traces.of(spec, evidence)
     caption = _caption(spec, data)
     if not data.found or (spec.draws == "scan" and not any(t.x for t in data.found)):
         return Drawn(spec.id, spec.title, caption, ())
-    files = (folder / f"{spec.id}.png", folder / f"{spec.id}.svg")
-    mark, digest = folder / f".{spec.id}.digest", data.digest(repr(_visible(spec)), HOW)
-    if not (all(f.exists() for f in files) and mark.exists() and mark.read_text() == digest):
-        _write(spec, data.found, files)
-        atomic.write_text(mark, digest)
+    make = {"curves": _curves, "norms": _norms, "scan": _scan, "dots": _dots, "speed": _speed}[spec.draws]
+    files = _renewed(spec, data.digest(repr(_visible(spec)), HOW), lambda: make(spec, data.found), folder)
     return Drawn(spec.id, spec.title, caption, files)
+
+
+def _illustration(spec: FigureSpec, panels: tuple[Panel, ...], folder: Path) -> Drawn:
+    """A figure that no record stands behind; its note says so."""
+    digest = hashlib.blake2b(repr((panels, _visible(spec), HOW)).encode(), digest_size=10).hexdigest()
+    return Drawn(spec.id, spec.title, spec.note, _renewed(spec, digest, lambda: _landscape(spec, panels), folder))
+
+
+def _renewed(spec: FigureSpec, digest: str, make: Callable[[], Figure], folder: Path) -> tuple[Path, Path]:
+    """The figure's files, written anew unless they are of this digest."""
+    files = (folder / f"{spec.id}.png", folder / f"{spec.id}.svg")
+    mark = folder / f".{spec.id}.digest"
+    if not (all(f.exists() for f in files) and mark.exists() and mark.read_text() == digest):
+        _write(spec.title, make, files)
+        atomic.write_text(mark, digest)
+    return files
 
 
 def _visible(spec: FigureSpec) -> tuple[str, ...]:
@@ -68,15 +85,15 @@ def _caption(spec: FigureSpec, data: Traces) -> str:
     return " ".join(p for p in parts if p)
 
 
-def _write(spec: FigureSpec, found: Sequence[Trace], files: tuple[Path, Path]) -> None:
+def _write(title: str, make: Callable[[], Figure], files: tuple[Path, Path]) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
     with plt.rc_context(STYLE):
-        figure = {"curves": _curves, "norms": _norms, "scan": _scan, "dots": _dots, "speed": _speed}[spec.draws](spec, found)
-        figure.suptitle(spec.title, x=0.01, ha="left", fontsize=10)
+        figure = make()
+        figure.suptitle(title, x=0.01, ha="left", fontsize=10)
         for file, blank in zip(files, ({"Software": None}, {"Date": None, "Creator": None}), strict=True):
             file.parent.mkdir(parents=True, exist_ok=True)
             fresh = file.with_name(f".new-{file.name}")
@@ -176,4 +193,26 @@ def _dots(spec: FigureSpec, found: Sequence[Trace]) -> Figure:
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     _legend(figure, axes)
+    return figure
+
+
+def _landscape(spec: FigureSpec, panels: Sequence[Panel]) -> Figure:
+    """Level lines of the toy function, and each rule's places joined in order."""
+    import numpy as np
+
+    from repro.landscape import MINIMUM, START, height
+
+    figure, all_axes = _figure(9.5, 5.2, len(panels))
+    x, y = np.meshgrid(np.linspace(-1.2, 2.0, 161), np.linspace(-0.8, 6.0, 137))
+    for axes, panel in zip(all_axes, panels, strict=True):
+        axes.contour(x, y, height(x, y), levels=[0.1, 0.5, 1, 2, 4, 6, 8, 12, 16, 24, 40, 80], colors="#999999", linewidths=0.5)
+        for i, path in enumerate(panel.paths):
+            axes.plot(*zip(*path.places, strict=True), color=COLOURS[i], marker=MARKERS[i], ms=3, lw=1.0, alpha=0.85,
+                      label=f"{path.label} (rate {path.rate:g}, end {path.end:.2g})")
+        axes.plot(*START, "o", color="#000000", ms=9, mfc="none", ls="none", label="start")
+        axes.plot(*MINIMUM, "*", color="#000000", ms=12, ls="none", label="minimum")
+        axes.set(xlabel=spec.x, ylabel=spec.y, xlim=(-1.2, 2.0), ylim=(-0.8, 6.0))
+        axes.set_title(panel.title, fontsize=9)
+        axes.grid(visible=False)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize=7)
     return figure

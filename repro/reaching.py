@@ -1,6 +1,8 @@
 """How soon a curve reaches a level: the speed of a method, which depends on the level that is asked for."""
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 
 FALLS = frozenset({"dev_loss", "train_loss"})
@@ -28,3 +30,8 @@ def taken(curve: pd.DataFrame, kind: str) -> pd.DataFrame:
     if seen.empty:
         raise LookupError(kind)
     return seen
+
+
+def mean_of(kind: str) -> Callable[[pd.DataFrame], float]:
+    """Reads the mean of a kind of number over a run. It raises LookupError where the run took none."""
+    return lambda curve: float(taken(curve, kind)["value"].mean())

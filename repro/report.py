@@ -79,14 +79,19 @@ def _chapter(paper: Paper, scale: Scale, source: Source, out: Path, arms: Which)
     specs, figures = paper.tables(scale.name), paper.figures(scale.name)
     shown = {a.name for a, _, _ in status}
     exhibits: tuple[TableSpec | FigureSpec, ...] = (*specs, *figures)
-    left_out = tuple(s.title.split(".")[0] for s in exhibits if not _arms_of(s) & shown)
+    left_out = tuple(s.title.split(".")[0] for s in exhibits if not _stands(s, shown))
     return Chapter(
         paper, judge(paper.claims(scale.name), evidence),
-        tuple(table.fill(s, evidence) for s in specs if _arms_of(s) & shown),
-        tuple(plot.draw(f, evidence, out / "figures") for f in figures if _arms_of(f) & shown),
+        tuple(table.fill(s, evidence) for s in specs if _stands(s, shown)),
+        tuple(plot.draw(f, evidence, out / "figures") for f in figures if _stands(f, shown)),
         left_out, len({r.run_id for _, _, r in status if r is not None and r.status == "done"}),
         tuple(_failure(a, seed, r) for a, seed, r in status if r is not None and r.status == "failed"),
         tuple(dict.fromkeys(a.label for a, _, r in status if r is None)), tuned(paper.name, scale.rates_of or scale.name))
+
+
+def _stands(spec: TableSpec | FigureSpec, shown: set[str]) -> bool:
+    """Whether a table or figure is shown: some arm of its own is, or it needs none."""
+    return not spec.needs_records or bool(_arms_of(spec) & shown)
 
 
 def _arms_of(spec: TableSpec | FigureSpec) -> set[str]:

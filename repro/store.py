@@ -24,7 +24,7 @@ from methods.parts import Refused
 from repro.study import Metric, Record, Run
 
 CURVE = ("step", "kind", "layer", "value")
-"""Columns of a curve; `kind` is one of train_loss, dev_loss, lr, state_bytes, norm, delta_norm; `layer` a name or None."""
+"""Columns of a curve; `kind` is one of train_loss, dev_loss, lr, small_share, norm, delta_norm ...; `layer` a name or None."""
 
 
 @dataclass(frozen=True)

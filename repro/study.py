@@ -50,7 +50,8 @@ class Arm:
     own_seeds: Mapping[str, int] = field(default_factory=dict)
     """Seeds of single random streams, e.g. {"blocks": 2}: only the draw of layers differs."""
     probes: tuple[str, ...] = ()
-    """Further measurements while training: "norms" (per layer, of weights and of the change), "dev" (dev loss)."""
+    """Further measurements while training: "norms" (per layer, of weights and of the change), "dev" (dev loss), "choice"
+    (accuracy and loss among label words on dev), "sources" (share of small sources in the batches)."""
     note: str = ""
 
 

@@ -12,6 +12,7 @@ from repro.evidence import Evidence, Missing
 from repro.papers.numbers import Printed, printed
 
 DIGITS = {"%": 1, "nats": 3}
+COUNTED = "Ours: counted, not sampled; nothing to average, no error."
 LEGEND = "Ours: mean ± standard error (seeds × items); the error covers both. Paper: as printed, where it could be verified."
 
 
@@ -34,7 +35,17 @@ class Mean:
         return f"{self.value:.{self.digits}f} ± {self.stderr:.{self.digits}f} ({sizes})"
 
 
-Entry = str | Mean | Printed
+@dataclass(frozen=True)
+class Exact:
+    """A number that is counted and not sampled: a whole one in full, a quotient with three digits."""
+
+    value: int | float
+
+    def __str__(self) -> str:
+        return f"{self.value:,}" if isinstance(self.value, int) else f"{self.value:,.3f}"
+
+
+Entry = str | Mean | Exact | Printed
 
 
 @dataclass(frozen=True)
@@ -52,21 +63,22 @@ def fill(spec: TableSpec, evidence: Evidence) -> Table:
     """The paper's number beside ours in every cell."""
     header = ["", *(h for c in spec.columns for h in _headings(c))]
     rows = tuple((row.label, *(e for c in spec.columns for e in _entries(row, c, evidence))) for row in spec.rows)
-    notes = (spec.shape_of, LEGEND) if spec.shape_of else (LEGEND,)
-    return Table(spec.id, spec.title, tuple(header), rows, notes)
+    legend = LEGEND if spec.needs_records else COUNTED
+    return Table(spec.id, spec.title, tuple(header), rows, (spec.shape_of, legend) if spec.shape_of else (legend,))
 
 
 def _headings(column: Column) -> list[str]:
     unit = f" ({column.measure.unit})" if column.measure else ""
     paper = [f"{column.label}, paper"] if column.reported is not None else []
-    return paper + ([f"{column.label}, ours{unit}"] if column.measure else [])
+    return paper + ([f"{column.label}, ours{unit}"] if column.measure or column.exact else [])
 
 
 def _entries(row: Row, column: Column, evidence: Evidence) -> list[Entry]:
     paper: list[Entry] = []
     if column.reported is not None:
         paper = [printed(evidence.paper, {**row.reported, **column.reported}) if row.reported else "–"]
-    return paper + ([ours(row.arm, column.measure, evidence)] if column.measure else [])
+    exact: list[Entry] = [Exact(column.exact(row.label))] if column.exact else []
+    return paper + exact + ([ours(row.arm, column.measure, evidence)] if column.measure else [])
 
 
 def ours(arm: str | None, measure: Measure, evidence: Evidence) -> Entry:
@@ -105,7 +117,7 @@ def to_csv(table: Table) -> str:
     kinds = [_kind([row[i] for row in table.rows]) for i in range(len(table.header))]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    suffixes = {Mean: ("", " stderr", " seeds", " items"), Printed: ("", " status"), str: ("",)}
+    suffixes = {Mean: ("", " stderr", " seeds", " items"), Printed: ("", " status"), Exact: ("",), str: ("",)}
     writer.writerow([name + s for name, kind in zip(table.header, kinds, strict=True) for s in suffixes[kind]])
     for row in table.rows:
         writer.writerow([v for e, kind in zip(row, kinds, strict=True) for v in _values(e, kind)])
@@ -113,7 +125,7 @@ def to_csv(table: Table) -> str:
 
 
 def _kind(column: Sequence[Entry]) -> type:
-    for kind in (Mean, Printed):
+    for kind in (Mean, Printed, Exact):
         if any(isinstance(e, kind) for e in column):
             return kind
     return str
@@ -124,6 +136,8 @@ def _values(entry: Entry, kind: type) -> list[object]:
         return [repr(entry.value), repr(entry.stderr), entry.seeds, entry.items]
     if isinstance(entry, Printed):
         return [entry.text, entry.status]
+    if isinstance(entry, Exact):
+        return [repr(entry.value)]
     return [entry, *[""] * {Mean: 3, Printed: 1}.get(kind, 0)]
 
 

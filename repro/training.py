@@ -86,6 +86,7 @@ class Watched:
         objective = stage.recipe.objective
         self.mask = objective.mask if isinstance(objective, LabelWords) else None
         self.course, self.origin, self.tokens = course, origin, 0
+        self.data = course.examples(stage.data, "train") if course.probes("sources") else []
         self.norms: NormProbe | None = None
 
     def see(self, now: Snapshot) -> None:
@@ -111,6 +112,9 @@ class Watched:
             self.curve.add(at, "lr", now.lr_scale)
             self.curve.add(at, "tokens", now.tokens - self.tokens)
             self.curve.add(at, "active", sum(w.tensor.numel() for w in now.active))
+            if self.course.probes("sources"):
+                few = [self.data[i].source in now.small for i in now.used]
+                self.curve.add(at, "small_share", sum(few) / len(few))
 
     def dev_loss(self, model: nn.Module) -> dict[str, float]:
         """Nats per answer token, with its standard error and the number of examples."""

@@ -12,6 +12,8 @@ import pytest
 from methods.objective.label_words import LabelWords
 from methods.update.helene import Helene
 from methods.update.sgd import Sgd
+from repro import report
+from repro.claims import Paper
 from repro.evidence import Evidence
 from repro.papers import rates
 from repro.papers.helene.arms import METHODS, arms, cells, name, trials
@@ -20,8 +22,10 @@ from repro.papers.helene.exhibits import figures, tables
 from repro.papers.helene.measures import accuracy, speed
 from repro.papers.numbers import printed, reported
 from repro.reaching import steps_to
+from repro.scale import TaskRef
 from repro.scales import get
-from repro.study import Metric, Record, Run
+from repro.study import Metric, Record, Run, SuiteCall
+from repro.table import Mean, fill
 from repro.verdict import judge
 from tests.fake_study import Memory, samples_of, tuned_rates
 
@@ -47,8 +51,10 @@ def test_claims_tables_and_figures_name_arms_that_exist(scale: str) -> None:
             assert set(contrast.arms) <= known, claim.id
     for table in tables(scale):
         assert {r.arm for r in table.rows if r.arm} <= known, table.id
+        assert table.rows
     for figure in figures(scale):
         assert {line.arm for line in figure.lines} <= known, figure.id
+        assert figure.lines or figure.panels, figure.id
 
 
 @pytest.mark.parametrize("scale", NAMES)
@@ -57,6 +63,7 @@ def test_every_arm_can_be_made_and_has_its_data(scale: str) -> None:
     for arm in arms(scale):
         assert arm.base in at.models
         assert all(s.data in at.sets for s in arm.stages)
+        assert all(isinstance(at.sets[c.suite.partition(":")[2]], TaskRef) for c in arm.suites if c.suite.startswith("probe:"))
         for stage in arm.stages:
             assert isinstance(stage.recipe.objective, LabelWords)
 
@@ -113,9 +120,10 @@ def store_of(level: dict[str, float]) -> Memory:
             rise = np.minimum(p, 0.5 + steps / 400 * (p - 0.5) * (8 if p > 0.75 else 1)) + 0.2
             curve = pd.concat([pd.DataFrame({"step": steps, "kind": kind, "layer": None, "value": value})
                                for kind, value in (("dev_accuracy", rise), ("dev_loss", 1.9 - rise))])
-            metrics = {arm.suites[0].suite: {"acc": Metric(p, 0.03, items)}}
+            suite = f"glue:{arm.suites[0].suite.partition(':')[2].partition('-')[0]}"
+            metrics = {suite: {"acc": Metric(p, 0.03, items)}}
             record = Record(run.id, "helene", arm.name, seed, "tiny", "done", None, metrics, {"wall_s": 1.0}, run.content, {})
-            store.put(record, samples_of(arm.suites[0].suite, right), curve)
+            store.put(record, samples_of(suite, right), curve)
     return store
 
 
@@ -178,6 +186,41 @@ def test_numbers_are_those_that_were_collected() -> None:
     collected = Counter(facts["value"]) + Counter(facts["std"])
     ours = reported("helene")
     assert not Counter(v for v in ours["value"] if v) - collected
+
+
+@pytest.mark.parametrize("scale", NAMES)
+def test_untrained_arms_stand_beside_the_trained_ones(scale: str) -> None:
+    at, by_name = get(scale), {a.name: a for a in arms(scale)}
+    for cell in (c for c in cells(at) if c.variant == "full"):
+        probed, shown = by_name[name("lp", cell, at)], by_name.get(name("icl", cell, at))
+        assert (probed.stages, probed.seeds) == ((), at.setting("helene.seeds"))
+        assert probed.suites == (SuiteCall(f"probe:{cell.data}", 0, at.setting("helene.items")),)
+        assert (shown is None) == (cell.base in at.setting("helene.masks"))
+        assert shown is None or shown.suites[0].shots == at.setting("helene.shots")
+    assert not any("lp" in method for method in trials(scale))
+
+
+def test_the_table_shows_a_probe_with_its_seeds_and_a_bare_model_without() -> None:
+    evidence = Evidence(store_of({"lp": 0.9}), "helene", "tiny", arms("tiny"))
+    shown = {str(row[0]): row[2] for row in fill(tables("tiny")[0], evidence).rows}
+    probed, bare = (shown[label] for label in ("linear probing", "zero-shot"))
+    assert isinstance(probed, Mean)
+    assert isinstance(bare, Mean)
+    assert (probed.seeds, bare.seeds) == (3, 0)
+    assert probed.value == pytest.approx(90, abs=1)
+    assert printed("helene", {"table": "MeZO Table 18", "model": "RoBERTa-large", "benchmark": "SST-2", "metric": "accuracy",
+                              "method": "LP", "setting": "k=512"}).value is not None
+
+
+def test_the_report_shows_what_needs_no_record(tmp_path: Path) -> None:
+    paper = Paper("helene", "HELENE: a study", "2411.10696", arms, trials, tables, figures, claims)
+    page = report.write((paper,), get("tiny"), Memory(), tmp_path, "core").read_text()
+    assert {f.stem for f in tmp_path.rglob("*.png")} == {"figure-landscape"}
+    assert "An illustration, not evidence" in page
+    opt = (tmp_path / "helene" / "tables" / "table-memory-opt-1.3b.md").read_text()
+    assert "5,263,032,320" in opt
+    assert "5,263,032,320" in page
+    assert "±" not in opt
 
 
 def test_accuracy_is_shown_in_points() -> None:

@@ -9,6 +9,7 @@ import pytest
 from repro import plot, traces
 from repro.claims import FigureSpec, Line
 from repro.evidence import Evidence
+from repro.landscape import Panel, walk
 from repro.papers.lisa.measures import LOSS
 from tests.fake_study import Memory, fill
 from tests.test_verdict import arm
@@ -71,3 +72,19 @@ def test_norms_show_step_0_and_the_change(evidence: Evidence) -> None:
     assert {t.part for t in found} == {"norm", "norm of the change at the end"}
     assert any("step 0" in t.label for t in found)
     assert found[0].x == ("embedding", "0", "1", "2", "3", "4", "5", "head")
+
+
+def test_an_illustration_needs_no_records_and_is_drawn_again_only_when_its_paths_change(tmp_path: Path) -> None:
+    nothing = Evidence(Memory(), "lisa", "tiny", ())
+    paths = [walk("SGD", power, exact=True, steps=3) for power in (-4, -5)]
+    spec = FigureSpec("toy", "Toy", "landscape", (), note="An illustration.", panels=lambda: (Panel("exact", (paths[0],)),))
+    one, other = plot.draw(spec, nothing, tmp_path / "1"), plot.draw(spec, nothing, tmp_path / "2")
+    assert one.caption == "An illustration."
+    for f, g in zip(one.files, other.files, strict=True):
+        assert f.read_bytes() == g.read_bytes()
+    png = one.files[0]
+    png.write_text("mark")
+    plot.draw(spec, nothing, tmp_path / "1")
+    assert png.read_text() == "mark"
+    plot.draw(dataclasses.replace(spec, panels=lambda: (Panel("exact", tuple(paths)),)), nothing, tmp_path / "1")
+    assert png.read_bytes().startswith(b"\x89PNG")

@@ -4,6 +4,7 @@ from __future__ import annotations
 import math
 import weakref
 
+import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -60,6 +61,20 @@ def test_a_direction_depends_on_seed_and_shapes_alone():
     assert all(torch.equal(a, b) for a, b in zip(one, many, strict=True))
     wide = direction([t.double() for t in tensors], 1)
     assert all(torch.equal(a.double(), b) for a, b in zip(one, wide, strict=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_numbers_are_the_raw_stream_through_the_table_every_tensor_at_a_new_word(dtype):
+    """Sizes that do and do not fill a word, an empty one, one longer than a piece; the slow path has one stream, no groups."""
+    tensors = [torch.zeros(s, dtype=dtype) for s in ((3, 5), (4, 2), (), (0, 3), (CHUNK + 7,), (2, 2, 2), (9,))]
+    n = 2**16
+    normal = torch.special.ndtri((torch.arange(n, dtype=torch.float64) + 0.5) / n)
+    table = (normal / normal.square().mean().sqrt()).float()
+    stream = np.random.SFC64(17)
+    for got, tensor in zip(direction(tensors, 17), tensors, strict=True):
+        lanes = stream.random_raw(-(-tensor.numel() // 4)).view(np.uint16)[:tensor.numel()]
+        expected = table[torch.from_numpy(lanes.astype(np.int64))].view(tensor.shape)
+        torch.testing.assert_close(got, expected.to(dtype), rtol=1e-6, atol=1e-9)
 
 
 def test_sums_of_directions_are_sums():

@@ -4,8 +4,11 @@ from __future__ import annotations
 import csv
 import io
 
+from repro.claims import Column, Row, TableSpec
+from repro.evidence import Evidence
 from repro.papers.numbers import ABSENT, Printed
-from repro.table import LEGEND, Mean, Table, latex, markdown, tex, text, to_csv
+from repro.table import COUNTED, LEGEND, Exact, Mean, Table, fill, latex, markdown, tex, text, to_csv
+from tests.fake_study import Memory
 
 TABLE = Table("t-1", "100 % of it", ("", "paper", "ours_x (%)"), (
     ("a|b & <i>c</i>", Printed(5.42, "5.42", "verified"), Mean(51.234, 1.26, 3, 200, 1)),
@@ -43,3 +46,15 @@ def test_latex_escapes_each_character_once() -> None:
     assert r"51.2 $\pm$ 1.3 (3 $\times$ 200)" in made
     assert made.count(r"\\") == 4
     assert made.isascii()
+
+
+def test_a_counted_number_is_shown_in_full_without_an_error() -> None:
+    spec = TableSpec("t", "T", (Row("aa", None), Row("bbb", None)), (Column("bytes", exact=lambda row: 10 ** (3 * len(row))),
+                                                                   Column("share", exact=lambda row: 1 / len(row))))
+    table = fill(spec, Evidence(Memory(), "lisa", "tiny", ()))
+    assert table.header == ("", "bytes, ours", "share, ours")
+    assert table.rows[1] == ("bbb", Exact(10**9), Exact(1 / 3))
+    assert table.notes == (COUNTED,)
+    assert "| bbb | 1,000,000,000 | 0.333 |" in markdown(table)
+    assert to_csv(table).splitlines()[2] == f"bbb,1000000000,{1 / 3!r}"
+    assert "1,000,000,000 & 0.333" in latex(table)

@@ -45,6 +45,9 @@ class Sgd:
     def _step(self, moving: Sequence[tuple[Weight, Tensor]], state: State, lr: float) -> None:
         weights: list[Tensor] = [w.tensor for w, _ in moving]
         grads = [g.to(w.tensor.dtype) for w, g in moving]
+        if not (self.momentum or self.weight_decay):  # nothing is kept or read: one sum, the same to the last bit
+            torch._foreach_add_(weights, grads, alpha=-lr)
+            return
         buffers: list[Tensor | None] = []
         if self.momentum:
             buffers = [state[w.name]["momentum_buffer"] if w.name in state else None for w, _ in moving]

@@ -55,6 +55,11 @@ class Cell:
     def suite(self) -> str:
         return f"glue:{self.task}"
 
+    @property
+    def probe(self) -> str:
+        """The suite's items answered by a linear probe on the training set."""
+        return f"probe:{self.data}"
+
 
 def _zo(make: Callable[..., Recipe], **fields: Any) -> Maker:
     return lambda lr, scale, scope: make(lr, scale.setting("helene.eps"), scope, **fields)
@@ -169,16 +174,30 @@ def scope(cell: Cell, scale: Scale) -> Scope:
     return Prefix(m=scale.setting("helene.prefix")) if cell.variant == "prefix" else Full()
 
 
+def in_context(cell: Cell, scale: Scale) -> bool:
+    """Whether the base model can be shown examples; a masked one's text is one example."""
+    return cell.base not in scale.setting("helene.masks")
+
+
+def _untrained(cell: Cell, scale: Scale) -> list[Arm]:
+    """Zero-shot; in context, by the same examples for every seed; a linear probe on the rows of each seed."""
+    seeds, items, shots = (scale.setting(f"helene.{key}") for key in ("seeds", "items", "shots"))
+    first = cell == cells(scale)[0]
+    found = [Arm(name("zero-shot", cell, scale), "zero-shot", cell.base, (), (SuiteCall(cell.suite, 0, items),), seeds[:1]),
+             Arm(name("lp", cell, scale), "linear probing", cell.base, (), (SuiteCall(cell.probe, 0, items),), seeds, first)]
+    if in_context(cell, scale):
+        found.append(Arm(name("icl", cell, scale), f"in context, up to {shots} examples", cell.base, (),
+                         (SuiteCall(cell.suite, shots, items),), seeds[:1], core=first))
+    return found
+
+
 def _in_cell(cell: Cell, scale: Scale, rates: Tuned) -> list[Arm]:
     first, seeds = cell == cells(scale)[0], scale.setting("helene.seeds")
     items = scale.setting("helene.items")
     suites = (SuiteCall(cell.suite, 0, items),)
     found = []
     if cell.variant == "full":
-        found.append(Arm(name("zero-shot", cell, scale), "zero-shot", cell.base, (), suites, seeds[:1]))
-        shots = scale.setting("helene.shots")
-        found.append(Arm(name("icl", cell, scale), f"in context, up to {shots} examples", cell.base, (),
-                         (SuiteCall(cell.suite, shots, items),), seeds[:1], core=first))
+        found += _untrained(cell, scale)
     for method, m in of_cell(cell, scale).items():
         key = name(method, cell, scale)
         rate = rates.rate(key)

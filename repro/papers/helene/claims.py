@@ -107,8 +107,11 @@ def _parts(scale: Scale) -> tuple[Claim, ...]:
 def _untried() -> tuple[Claim, ...]:
     return (
         Claim("C7", "It is memory-efficient: momentum and curvature are all it adds", "abstract", "more than three copies of "
-              "the weights", untried="not run", reason="memory belongs to the cost suite, which does not exist yet"),
+              "the weights", untried="not run",
+              reason="peak memory belongs to the cost suite, which does not exist yet; the tables of memory by part count "
+                     "weights and state alone"),
         Claim("C8", "On a two-dimensional landscape it goes straight to the minimum where others bounce or stall", "toy figure",
               "a trajectory that does not", untried="untestable",
-              reason="start point, rates and noise of the figure are not stated; the shape is a reading of the picture"),
+              reason="start point, rates and noise of the figure are not stated; the shape is a reading of the picture; our own "
+              "figure of a toy function is an illustration"),
     )

@@ -1,28 +1,32 @@
 """HELENE's tables and figures: which arm stands in which line, and which printed number beside it."""
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from repro import landscape
 from repro.claims import Column, FigureSpec, Line, Row, TableSpec
-from repro.papers.helene.arms import CORE_ELSEWHERE, METHODS, Cell, cells, name
+from repro.papers.helene import memory
+from repro.papers.helene.arms import CORE_ELSEWHERE, METHODS, Cell, cells, in_context, name
 from repro.papers.helene.measures import NAMES, accuracy, goal_of, speed
 from repro.scales import Scale, get
 
 ROBERTA = "RoBERTa-large"
 VARIANTS = {"full": "", "lora": ", LoRA", "prefix": ", prefix"}
-PRINTED = {"zero-shot": "Zero-shot", "ft": "FT", "mezo": "MeZO", "ft/lora": "FT (LoRA)", "mezo/lora": "MeZO (LoRA)",
+PRINTED = {"zero-shot": "Zero-shot", "lp": "LP", "ft": "FT", "mezo": "MeZO", "ft/lora": "FT (LoRA)", "mezo/lora": "MeZO (LoRA)",
            "zo-adam": "MeZO-Adam", "helene": "HELENE"}
 """Our arm on the first cell -> the method's name in MeZO's table 18 (HELENE's own cells could not be verified)."""
 ABLATION = ("helene", "helene-ema", "helene-flat", "helene-scalar", "helene-global", "zo-momentum", "mezo-x10", "mezo-momentum",
             "mezo")
-FIRST = ("zero-shot", "icl", "ft", "mezo", "mezo-x10", "zo-momentum", "helene")
+FIRST = ("zero-shot", "icl", "lp", "ft", "mezo", "mezo-x10", "zo-momentum", "helene")
 LABELS = {m: method.label for m, method in METHODS.items()} | {
-    "zero-shot": "zero-shot", "icl": "in context", "mezo-x10": "MeZO at ten times its rate",
+    "zero-shot": "zero-shot", "icl": "in context", "lp": "linear probing", "mezo-x10": "MeZO at ten times its rate",
     "mezo-momentum": "MeZO with momentum at its own effective step"}
 
 
 def tables(scale_name: str) -> tuple[TableSpec, ...]:
-    """By task and weights, by optimizer, by component."""
+    """By task and weights, by optimizer, by component; memory by part."""
     scale = get(scale_name)
-    return _by_task(scale), _by_optimizer(scale), _by_component(scale)
+    return _by_task(scale), _by_optimizer(scale), _by_component(scale), *map(_memory, memory.MODELS)
 
 
 def _by_task(scale: Scale) -> TableSpec:
@@ -31,11 +35,11 @@ def _by_task(scale: Scale) -> TableSpec:
     paper = {"table": "MeZO Table 18", "model": ROBERTA, "metric": "accuracy"}
     columns = [Column(f"{NAMES[c.task]}, k={c.k}", accuracy(c), paper | {"benchmark": NAMES[c.task]})
                for c in every if c.variant == "full" and c.base == every[0].base]
-    rows = [Row(LABELS[m], m, _printed(m, every[0])) for m in FIRST]
+    rows = [Row(LABELS[m], m, _printed(m, every[0])) for m in FIRST if m != "icl" or in_context(every[0], scale)]
     for cell in (c for c in every if c.base == every[0].base and c != every[0]):
         where = f"{NAMES[cell.task]}{VARIANTS[cell.variant]}"
         rows += [Row(f"{LABELS[m]} ({where})", name(m, cell, scale), _printed(name(m, cell, scale), cell))
-                 for m in (*(("zero-shot",) if cell.variant == "full" else ()), "ft", *CORE_ELSEWHERE, "zo-momentum")]
+                 for m in (*(("zero-shot", "lp") if cell.variant == "full" else ()), "ft", *CORE_ELSEWHERE, "zo-momentum")]
     return TableSpec("table-tasks", "Prompted classification, shape of the RoBERTa-large table.", tuple(rows), tuple(columns),
                      f"Printed numbers are MeZO's on {ROBERTA} (table 18, 100,000 steps); HELENE's could not be verified.")
 
@@ -64,8 +68,30 @@ def _by_component(scale: Scale) -> TableSpec:
                      "Shape of figure 5(a), which is known second hand.")
 
 
+def _memory(shapes: memory.Shapes) -> TableSpec:
+    """Rows: methods. Columns: what each keeps, in bytes, and the sum."""
+    def part(name: str) -> Callable[[str], int]:
+        return lambda method: int(vars(memory.of(shapes, method))[name])
+
+    def copies(method: str) -> float:
+        kept = memory.of(shapes, method)
+        return kept.total / kept.weights
+
+    parts = ("weights", "gradients", "momentum", "curvature", "counters")
+    columns = (*(Column(f"{p} (bytes)", exact=part(p)) for p in parts),
+               Column("all (GB)", exact=lambda method: memory.of(shapes, method).total / 1e9),
+               Column("all / weights", exact=copies))
+    return TableSpec(
+        f"table-memory-{shapes.name.lower()}", f"Memory by part at the shapes of {shapes.name}.",
+        tuple(Row(method, None) for method in memory.METHODS), columns,
+        f"Float32 weights and state unless a row says otherwise; sizes from {shapes.source}; GB = 10^9 bytes. Gradients: all of "
+        "them for FT; else the random numbers of the largest group of tensors, as no more are alive at a time. Curvature: "
+        "HELENE's and Sophia's diagonal, Adam's second moment. Not counted: activations and temporaries, which are the cost "
+        "suite's. The paper's own figures could not be read.")
+
+
 def figures(scale_name: str) -> tuple[FigureSpec, ...]:
-    """Dev accuracy and loss against steps, accuracy by component and by cell."""
+    """Dev accuracy and loss against steps, speed by target, accuracy by component, paths on a toy function."""
     scale = get(scale_name)
     cell = cells(scale)[0]
     shown = tuple(Line(m, LABELS[m]) for m in ("mezo", "mezo-x10", "zo-momentum", "helene", "helene-scalar", "ft"))
@@ -81,4 +107,16 @@ def figures(scale_name: str) -> tuple[FigureSpec, ...]:
                    note="A step is two forward passes in every line."),
         FigureSpec("figure-components", f"Test accuracy on {task} minus MeZO's", "dots", parts, x="points",
                    measure=accuracy(cell), level=Line("mezo", "MeZO")),
+        FigureSpec("figure-landscape", "An illustration: paths of the updates on a function of two weights", "landscape", (),
+                   x="first weight", y="second weight", panels=landscape.panels, note=_LANDSCAPE),
     )
+
+
+_LANDSCAPE = (
+    "An illustration, not evidence: one run of each, nothing about language models follows. "
+    f"Function (ours in place of the paper's, whose formula is not stated; it is Sophia's, arXiv 2305.14342, which the paper's "
+    f"picture resembles): f = 8 (x - 1)² (1.3 x² + 2 x + 1) + (y - 4)² / 2. Start (ours): {landscape.START}, where f curves down "
+    f"in x. {landscape.STEPS} steps of the same updates that train the models, at their defaults; each rate is the power of √10 "
+    "with the lowest end of the very path shown. The Newton step (exact Hessian, rate 1) is in no "
+    "recipe here. End: f after the last step."
+)

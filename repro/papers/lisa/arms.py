@@ -75,7 +75,7 @@ VARIANTS: Mapping[str, tuple[str, Maker]] = {
 LABELS = {
     "vanilla": "not tuned", "full": "full tuning", "lora": "LoRA", "galore": "GaLore", "lisa": "LISA",
     "embeddings-and-head": "E+H only (γ = 0)", "lisa-fixed": "LISA, one draw, same restarts",
-    "lisa-reweighted": "LISA, steps times 1/p",
+    "lisa-reweighted": "LISA, steps times 1/p at LISA's rate",
     "lora-embeddings": "LoRA on embeddings and head too",
     "full-restarts": "full tuning, restarted as LISA is",
     "lisa-few": "LISA, one block, own rate", "lisa-many": "LISA, more blocks, own rate",
