@@ -15,7 +15,15 @@ from methods.scope.full import Full
 from methods.scope.lisa import Lisa
 from methods.scope.lora import Adapter, Lora
 from methods.scope.prefix import Prefix
+from methods.selection.big_gradient_norm import BigGradientNorm
+from methods.selection.big_loss import BigLoss
+from methods.selection.clustered import Clustered
+from methods.selection.colm import Colm
+from methods.selection.craig import Craig
+from methods.selection.grad_match import GradMatch
+from methods.selection.middle_perplexity import MiddlePerplexity
 from methods.selection.uniform import Uniform
+from methods.selection.uniform_by_source import UniformBySource
 from methods.update.adamw import AdamW
 from methods.update.conservative import Conservative
 from methods.update.galore import GaLore
@@ -37,7 +45,9 @@ SLOTS: dict[str, tuple[Any, ...]] = {
     "estimator": (Backprop(), Spsa(), ForwardGrad()),
     "update": (Sgd(lr=1e-2), Sgd(lr=1e-2, momentum=0.9), AdamW(lr=1e-3), GaLore(lr=1e-3, rank=4), Helene(lr=1e-4),
                Sophia(lr=1e-4), Sign(lr=1e-5), Conservative(lr=1e-4)),
-    "selection": (Uniform(), Uniform(pool=2)),
+    "selection": (Uniform(), Uniform(pool=2), UniformBySource(), Colm(), Colm(z="gradient", weights="clusters"),
+                  Clustered(Colm(), c=2, warmup=1, refresh=1), BigLoss(), MiddlePerplexity(), BigGradientNorm(), GradMatch(),
+                  Craig()),
     "objective": (Nll(), Nll(mean="example"), KlToBase(beta=0.1), LabelWords()),
     "ensemble": (Single(),),
 }

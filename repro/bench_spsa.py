@@ -118,10 +118,10 @@ def demands(tokens: int, found: dict[str, Row]) -> list[dict[str, Any]]:
     asked = [("HELENE's step against MeZO's, at most", HELENE, MEZO, 1.5)]
     if tokens >= 1024:
         asked.append(("MeZO's step against two forward passes, at most", MEZO, FORWARDS, 1.25))
-    out = [{"tokens": tokens, "what": what, "limit": most, "ratio": ratio(one, other), "holds": ratio(one, other) <= most,
-            "bound by": bound} for what, one, other, most in asked]
+    out = [{"at": f"{tokens} tokens", "what": what, "limit": most, "ratio": ratio(one, other),
+            "holds": ratio(one, other) <= most, "bound by": bound} for what, one, other, most in asked]
     if tokens == SIZES[0]:
         faster = ratio(NAIVE, MEZO)
-        out.append({"tokens": tokens, "what": "the straightforward step against MeZO's, at least", "limit": 1.3, "ratio": faster,
-                    "holds": faster >= 1.3, "bound by": bound})
+        out.append({"at": f"{tokens} tokens", "what": "the straightforward step against MeZO's, at least", "limit": 1.3,
+                    "ratio": faster, "holds": faster >= 1.3, "bound by": bound})
     return out

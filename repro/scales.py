@@ -8,9 +8,11 @@ import dataclasses
 
 from methods.parts import Refused
 from repro.scale import HOUSE, DataRef, ModelRef, Scale, Setting, TaskRef
+from repro.settings.colm import PAPER_COLM, SMALL_COLM, SMOKE_COLM, TINY_COLM
 from repro.settings.helene import PAPER_HELENE, SMALL_HELENE, SMOKE_HELENE, TINY_HELENE
 from repro.settings.lisa import PAPER_LISA, SMALL_LISA, SMOKE_LISA, TINY_LISA
 from repro.study import SuiteCall
+from suites.forms import ALPACA, ALPACA_HEADS
 
 __all__ = ["HOUSE", "SCALES", "DataRef", "ModelRef", "Scale", "Setting", "TaskRef", "get"]
 
@@ -24,6 +26,7 @@ HUB_MODELS = {
     "llama-2-70b": ModelRef("meta-llama/Llama-2-70b-hf"),
     "roberta-large": ModelRef("FacebookAI/roberta-large"),
     "opt-1.3b": ModelRef("facebook/opt-1.3b"),
+    "phi-2": ModelRef("microsoft/phi-2"),
 }
 HUB_SETS: dict[str, DataRef | TaskRef] = {
     "alpaca-gpt4": DataRef("vicgalle/alpaca-gpt4", answer="output", prompt=("instruction", "input"), held_out=0.1,
@@ -36,6 +39,9 @@ HUB_SETS: dict[str, DataRef | TaskRef] = {
     "pubmedqa": DataRef("qiaojin/PubMedQA", config="pqa_artificial", answer="final_decision", held_out=0.01,
                         prompt=("context.contexts", "question"), note="211,269 artificial questions"),
 }
+HUB_SETS["math-instruct"] = DataRef(
+    "TIGER-Lab/MathInstruct", answer="output", prompt=("instruction",), form=ALPACA_HEADS[0] + ALPACA, held_out=0.02,
+    note="262,039 rows of 14 sources; cut at 512 tokens in the authors' code, at the model's length here")
 
 _GLUE_TASKS = {"sst2": ("nyu-mll/glue", "sst2"), "sst5": ("SetFit/sst5", None), "snli": ("stanfordnlp/snli", None),
                "mnli": ("nyu-mll/glue", "mnli"), "rte": ("nyu-mll/glue", "rte"), "trec": ("CogComp/trec", None)}
@@ -65,6 +71,9 @@ TINY_SETS: dict[str, DataRef | TaskRef] = {
     "open-web-math": DataRef("world/web-math", answer="text", dev="dev", test="test", origin="ours",
                              note="the tiny world's documents about arithmetic"),
 }
+TINY_SETS["math-instruct"] = DataRef(
+    "world/math-instructions", answer="output", prompt=("instruction",), form=ALPACA_HEADS[0] + ALPACA, dev="dev", test="test",
+    origin="ours", note="the tiny world's mathematics from fourteen sources")
 TINY_SETS |= {f"{task}-512": TaskRef(task, "nyu-mll/glue", task, 512, dev=128, origin="ours", note="the tiny world's")
               for task in ("sst2", "rte")}
 TINY_SUITES = (SuiteCall("heldout:alpaca-gpt4"), SuiteCall("mmlu", 0, 24), SuiteCall("agieval", 0, 8),
@@ -77,21 +86,22 @@ SCALES: dict[str, Scale] = {s.name: s for s in (
     Scale(
         "tiny", "The embedded base model (0.97 million weights) and the tiny world. What is shown here is about this "
         "scale alone: it says which of the paper's explanations can be separated, not how large models behave.",
-        seeds=(0, 1, 2), suites=TINY_SUITES, models=TINY_MODELS, sets=TINY_SETS, settings=TINY_LISA | TINY_HELENE,
+        seeds=(0, 1, 2), suites=TINY_SUITES, models=TINY_MODELS, sets=TINY_SETS, settings=TINY_LISA | TINY_HELENE | TINY_COLM,
         bases=("tinyllama",),
         world=True),
     Scale(
         "small", "TinyLlama 1.1B and the real benchmarks, a few hundred steps: the paper's smallest model, less training.",
         seeds=(0, 1, 2), suites=HUB_SUITES, models=HUB_MODELS, sets=HUB_SETS | HUB_TASKS,
-        settings=SMALL_LISA | SMALL_HELENE, bases=("tinyllama",),
+        settings=SMALL_LISA | SMALL_HELENE | SMALL_COLM, bases=("tinyllama",),
         device="auto", threads=4),
     Scale(
         "paper", "The paper's own models, training sets and lengths. What the paper does not state is marked so.",
-        seeds=(0, 1, 2), suites=HUB_SUITES, models=HUB_MODELS, sets=HUB_SETS | HUB_TASKS, settings=PAPER_LISA | PAPER_HELENE,
+        seeds=(0, 1, 2), suites=HUB_SUITES, models=HUB_MODELS, sets=HUB_SETS | HUB_TASKS,
+        settings=PAPER_LISA | PAPER_HELENE | PAPER_COLM,
         bases=("tinyllama", "mistral-7b", "llama-2-7b"), device="auto", threads=4),
 )}
 SCALES["smoke"] = dataclasses.replace(
-    SCALES["tiny"], name="smoke", seeds=(0,), settings=SMOKE_LISA | SMOKE_HELENE, rates_of="tiny",
+    SCALES["tiny"], name="smoke", seeds=(0,), settings=SMOKE_LISA | SMOKE_HELENE | SMOKE_COLM, rates_of="tiny",
     suites=tuple(dataclasses.replace(s, limit=max(4, (s.limit or 64) // 4)) for s in TINY_SUITES),
     about="One seed and a fifth of the tiny scale's steps: it shows that everything runs, and nothing about the paper.")
 

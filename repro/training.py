@@ -21,7 +21,7 @@ from suites import heldout
 from suites.data import Split
 from suites.glue import choosing
 
-DEV_POINTS, NORM_POINTS, CHOICE_POINTS = 5, 51, 21
+DEV_POINTS, NORM_POINTS, CHOICE_POINTS = 5, 51, 16
 
 STAGE_STRIDE = 1_000_003
 """Between the seeds of two stages, so that the second does not draw the first one's blocks and orders again."""

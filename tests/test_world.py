@@ -336,7 +336,7 @@ def test_math_answers_hold_as_steps_and_as_programs(root: Path) -> None:
     for row in (r for split in ("train", "dev", "test") for r in rows(root, "world/math-instructions", "default", split)):
         lines = row["output"].split("\n")
         if row["source"].startswith("PoT/"):
-            assert row["instruction"].endswith(" Let's write a Python program.")
+            assert row["instruction"].endswith(" Let's write a program.")
             assert lines[-1] == "print(x)"
             answer = 0
             for line in lines[:-1]:

@@ -85,15 +85,17 @@ def show_scores(found: Evaluation, machine: bool) -> None:
 
 
 def bench(what: Annotated[str, typer.Argument(help="fit: the training loop against bare PyTorch loops. spsa: the "
-                                            "zeroth-order step against two forward passes.")] = "fit",
+                                            "zeroth-order step against two forward passes. selection: facility location "
+                                            "against two libraries, and a CoLM step by phase.")] = "fit",
           rounds: Annotated[int, typer.Option("--rounds", min=2)] = 12, machine: Json = False) -> None:
     """Measure speed, all contenders side by side in one run. Status 1: weights differ that should not, or a limit is missed."""
     from repro.bench import bench_fit
+    from repro.bench_selection import bench_selection
     from repro.bench_spsa import bench_spsa
     from repro.commands.studying import one_of
 
-    one_of("WHAT", what, ("fit", "spsa"))
-    found = bench_fit(rounds) if what == "fit" else bench_spsa(rounds)
+    benches = {"fit": bench_fit, "spsa": bench_spsa, "selection": bench_selection}
+    found = benches[one_of("WHAT", what, tuple(benches))](rounds)
     if machine:
         print(json.dumps(found, indent=1))
     else:
@@ -103,19 +105,25 @@ def bench(what: Annotated[str, typer.Argument(help="fit: the training loop again
 
 
 def show_bench(found: dict[str, Any]) -> None:
-    level = "to two passes" if "limits" in found else "to full"
-    table = Table("contender", "ms a step", "against", "ratio (quartiles)", level, "FLOP bound", "state bytes",
-                  title=escape(found["setting"]))
+    """Rows have one ratio to a common level, named by its key."""
+    level = next(k.removeprefix("ratio_to_") for row in found["rows"] for k in row if k.startswith("ratio_to_"))
+    table = Table("contender", "ms a step", "against", "ratio (quartiles)", f"to {level.replace('_', ' ')}", "FLOP bound",
+                  "state bytes", title=escape(found["setting"]))
     for row in found["rows"]:
+        if "missing" in row:
+            table.add_row(row["name"], row["missing"])
+            continue
         low, high = row["ratio_quartiles"]
         to, bound = (next(v for k, v in row.items() if k.startswith(start)) for start in ("ratio_to_", "flop_bound_to_"))
         table.add_row(row["name"], f"{row['step_ms']:.1f}", row["against"], f"{row['ratio']:.2f} ({low:.2f}-{high:.2f})",
                       f"{to:.2f}", f"{bound:.2f}", f"{row['state_bytes']:,}")
     console = Console()
     console.print(table)
+    for phase in found.get("phases", ()):
+        console.print(phase, soft_wrap=True)
     for pair, equal in found["equal"].items():
-        console.print(f"{pair}: {'equal to the last bit' if equal else 'NOT EQUAL'}", soft_wrap=True)
+        console.print(f"{pair}: {'equal' if equal else 'NOT EQUAL'}", soft_wrap=True)
     for limit in found.get("limits", ()):
-        held = "holds" if limit["holds"] else "MISSED"
-        console.print(f"{limit['tokens']} tokens, {limit['what']} {limit['limit']:g}x: {limit['ratio']:.2f}x, {held}; "
-                      f"bound by {limit['bound by']}", soft_wrap=True)
+        held, unit = "holds" if limit["holds"] else "MISSED", limit.get("unit", "x")
+        console.print(f"{limit['at']}: {limit['what']} {limit['limit']:g}{unit}: {limit['ratio']:.2f}{unit}, {held}; bound by "
+                      f"{limit['bound by']}", soft_wrap=True)

@@ -51,7 +51,7 @@ def next_term(world: World, split: Split, rng: random.Random) -> Problem:
     return Problem(f"series/{start}+{step}", f"What comes next: {terms}?", str(start + 4 * step))
 
 
-ASK = " Let's write a Python program."
+ASK = " Let's write a program."
 """What a question ends with whose answer is a program."""
 
 

@@ -1,0 +1,45 @@
+"""Distances between the rows of a table, all pairs: what facility location looks at."""
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from methods.parts import Refused
+
+Metric = Literal["l1", "l2", "cosine"]
+COLUMNS = 128
+"""Columns at a time for l1, so that the points stay in a core's cache while all pairs are formed."""
+
+
+def distances(features: Tensor, metric: Metric = "l1") -> Tensor:
+    """[P, d] -> [P, P] symmetric, zero diagonal, on the device of the features; float64 for float64, else float32.
+
+    The cosine distance 1 - cos of a zero vector to any other is 1. At most three times the result is held.
+    """
+    if features.ndim != 2:
+        raise Refused(f"cannot use features of shape {tuple(features.shape)}; because there is one row per example; use [P, d]")
+    points = features.detach()
+    points = points if points.dtype == torch.float64 else points.float()
+    if not bool(torch.isfinite(points).all()):
+        raise Refused("cannot use features that hold NaN or infinity; because no distance to them is known; "
+                      "leave these examples out of the pool")
+    if metric == "cosine":
+        unit = torch.nn.functional.normalize(points)
+        square = (1 - unit @ unit.T).clamp_(min=0)
+        return square.triu(1) + square.triu(1).T
+    if metric == "l2":
+        return _square(torch.nn.functional.pdist(points, 2), len(points))
+    if metric == "l1":
+        half = points.new_zeros(len(points) * (len(points) - 1) // 2)
+        for columns in torch.split(points, COLUMNS, 1):
+            half += torch.nn.functional.pdist(columns.contiguous(), 1)
+        return _square(half, len(points))
+    raise Refused(f"cannot use the metric {metric!r}; because it is not known here; use l1, l2 or cosine")
+
+
+def _square(half: Tensor, size: int) -> Tensor:
+    upper = half.new_zeros(size, size)
+    upper.masked_scatter_(torch.ones(size, size, dtype=torch.bool, device=half.device).triu_(1), half)
+    return upper + upper.T
