@@ -1,4 +1,4 @@
-"""Any suite by its name: the tasks of glue, or what lm-eval defines."""
+"""Any suite by its name: the tasks of glue, the sets of math, or what lm-eval defines."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -11,7 +11,10 @@ from torch import nn
 
 from methods.parts import Refused
 from suites import glue
+from suites import math as mathematics
 from suites.suite import Evaluation
+
+OWN = {glue.NAME: glue.evaluate, mathematics.NAME: mathematics.evaluate}
 
 
 def evaluate(model: nn.Module, tokenizer: Any, calls: Sequence[tuple[str, int | None, int | None]], *, source: Path | None,
@@ -23,7 +26,7 @@ def evaluate(model: nn.Module, tokenizer: Any, calls: Sequence[tuple[str, int | 
         raise Refused("cannot evaluate; because no suite was named; name one")
     found = []
     for call in calls:
-        of = glue.evaluate if call[0].partition(":")[0] == glue.NAME else harness.evaluate
+        of = OWN.get(call[0].partition(":")[0], harness.evaluate)
         found.append(of(model, tokenizer, [call], source=source, batch_size=batch_size, device=device))
     return together(found)
 
