@@ -124,7 +124,7 @@ def test_grad_match_is_its_slow_reference(lam, d, k, drops):
         index, weight = GradMatch(lam=lam).pursue(gradients, k)
         want, exact = selections.grad_match(gradients.numpy(), k, lam)
         assert index.tolist() == want
-        np.testing.assert_allclose(weight.double().numpy(), exact, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(weight.double().numpy(), exact, rtol=1e-6, atol=1e-6)
         dropped += len(want) < k
     assert (dropped > 0) == drops
 

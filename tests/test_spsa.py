@@ -3,23 +3,27 @@ from __future__ import annotations
 
 import math
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, RobertaConfig, RobertaForMaskedLM
 
 from methods import papers
 from methods.directions import CHUNK, GREATEST, draw, groups_of, shift
 from methods.estimator.backprop import Backprop
 from methods.estimator.forward_grad import ForwardGrad
 from methods.estimator.spsa import Spsa
+from methods.examples import Example, collate
 from methods.fit import Diverged, Training, fit
+from methods.objective.label_words import LabelWords
 from methods.parts import Refused
 from methods.recipe import Recipe
 from methods.scope.lisa import Lisa
 from methods.scope.lora import Adapter, Lora
+from methods.scope.prefix import Prefix
 from methods.streams import Streams
 from methods.update.sgd import Sgd
 from tests.reference.zeroth import direction, slope
@@ -326,6 +330,48 @@ class Living(TorchDispatchMode):
             self.now -= size
             self._seen.discard(key)
         weakref.finalize(storage, gone)
+
+
+def masked():
+    torch.manual_seed(0)
+    return RobertaForMaskedLM(RobertaConfig(
+        vocab_size=VOCABULARY, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2,
+        max_position_embeddings=24, pad_token_id=1, bos_token_id=2, eos_token_id=3))
+
+
+WORDS = [Example((2, 10 + i, 6 + i % 2, 3), 2, answer_to=3) for i in range(8)]
+
+
+@pytest.mark.parametrize(("make", "data", "recipe"), [
+    (toy_llama, toy_examples(8), papers.mezo(lr=1e-3, scope=Prefix(m=3))),
+    (masked, WORDS, replace(papers.mezo(lr=1e-3), objective=LabelWords(mask=4))),
+    (masked, WORDS, replace(papers.mezo(lr=1e-3, scope=Lora(r=2, alpha=64.0, options=(("init_lora_weights", False),))),
+                            objective=LabelWords(mask=4)))],
+    ids=["prefix", "masked", "masked with LoRA"])
+def test_a_step_on_prefixes_and_masked_models_is_its_formula(make, data, recipe):
+    """One whole step of `fit` against whole passes with the weights moved by hand."""
+    stream = fit(make(), recipe, data, Training(steps=1, batch_size=8), Streams(3), pad_id=1)
+    first = next(stream)
+    weights = [w.tensor for w in first.weights]
+    before = [w.detach().clone() for w in weights]
+    loop = first._loop
+    rows = collate(data, range(8), 1)
+    z = [part.clone() for _, parts in draw(weights, (Streams(3).number("directions", 0),), (1.0,)) for part in parts]
+
+    def loss(by: float) -> float:
+        with torch.no_grad():
+            for w, old, part in zip(weights, before, z, strict=True):
+                w.copy_(old + by * part)
+            each = loop.recipe.objective(first.model.eval(), rows, loop.prepared).double()
+            mass = loop.recipe.objective.mass(rows).double()
+        return float((each * mass).sum() / mass.sum())
+
+    c = (loss(1e-3) - loss(-1e-3)) / 2e-3
+    loss(0.0)
+    next(stream)
+    assert abs(c) > 1e-2
+    for w, old, part in zip(weights, before, z, strict=True):
+        torch.testing.assert_close(w.detach(), old - 1e-3 * c * part, rtol=0, atol=2e-6 + 2e-3 * 1e-3 * abs(c) * 4.4)
 
 
 def test_mezo_holds_nothing_of_the_weights_size():

@@ -29,7 +29,8 @@ PAPER_HELENE: dict[str, Setting] = {
     "helene.rates": unstated({
         "adamw": (1e-5, 3e-5, 5e-5), "sgd": (1e-4, 1e-3, 1e-2), "zo": (1e-7, 1e-6, 1e-5), "zo-momentum": (1e-8, 1e-7, 1e-6),
         "zo-adam": (1e-6, 1e-5, 1e-4), "zo-sign": (1e-8, 1e-6, 1e-4), "zo-sophia": (1e-7, 1e-6, 1e-5),
-        "helene": (1e-8, 1e-7, 1e-6), "helene-ema": (1e-7, 1e-6, 1e-5), "helene-flat": (1e-8, 1e-7, 1e-6)},
+        "helene": (1e-8, 1e-7, 1e-6), "helene-ema": (1e-7, 1e-6, 1e-5), "helene-flat": (1e-8, 1e-7, 1e-6),
+        "helene-scalar": (1e-8, 1e-7, 1e-6)},
         f"{_MEZO} and arXiv 2402.11592; HELENE's so that its effective step spans MeZO's"),
     "helene.stretch": unstated({
         "full": 1.0, "lora": 50.0, "prefix": 1e4, "full first order": 1.0, "lora first order": 10.0,
@@ -56,13 +57,14 @@ TINY_HELENE = PAPER_HELENE | {
                            "in so few steps"),
     "helene.rates": ours({
         "adamw": (1e-4, 3e-4, 1e-3, 3e-3), "sgd": (1e-3, 1e-2, 3e-2, 1e-1), "zo": (3e-5, 1e-4, 3e-4, 1e-3),
-        "zo-momentum": (3e-6, 1e-5, 3e-5, 1e-4), "zo-adam": (3e-4, 1e-3, 3e-3, 1e-2), "zo-sign": (3e-4, 1e-3, 3e-3, 1e-2),
-        "zo-sophia": (1e-5, 3e-5, 1e-4, 3e-4), "helene": (1e-4, 3e-4, 1e-3, 3e-3), "helene-ema": (1e-3, 3e-3, 1e-2, 3e-2),
+        "zo-momentum": (3e-6, 1e-5, 3e-5, 1e-4), "zo-adam": (3e-4, 1e-3, 3e-3, 1e-2), "zo-sign": (3e-3, 1e-2, 3e-2, 1e-1),
+        "zo-sophia": (3e-4, 1e-3, 3e-3, 1e-2), "helene": (1e-4, 3e-4, 1e-3, 3e-3), "helene-ema": (1e-3, 3e-3, 1e-2, 3e-2),
+        "helene-scalar": (1e-3, 3e-3, 1e-2, 3e-2),
         "helene-flat": (3e-6, 1e-5, 3e-5, 1e-4)},
-        "half decades around what trains this model; four for each"),
+        "half decades around what trains this model; four for each, moved where the first choice lay on an edge"),
     "helene.stretch": ours({
-        "full": 1.0, "lora": 10.0, "prefix": 300.0, "full first order": 1.0, "lora first order": 3.0,
-        "prefix first order": 10.0}, "tried before tuning, on a pilot's seed"),
+        "full": 1.0, "lora": 10.0, "prefix": 900.0, "full first order": 1.0, "lora first order": 10.0,
+        "prefix first order": 30.0}, "tried before tuning, on a pilot's seed"),
 }
 SMOKE_HELENE = TINY_HELENE | {"helene.steps": ours((30, 20), "a fifth of tiny"), "helene.seeds": ours((0,), "one seed"),
                               "helene.items": ours(50, "seconds")}

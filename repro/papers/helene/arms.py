@@ -98,7 +98,7 @@ METHODS: Mapping[str, Method] = {
     "helene": Method("HELENE", _helene(), "helene", core=True),
     "helene-ema": Method("HELENE, plain average for momentum", _helene(annealing="ema"), "helene-ema"),
     "helene-flat": Method("HELENE without curvature", _helene(curvature="off"), "helene-flat"),
-    "helene-scalar": Method("HELENE, one curvature a block", _helene(curvature="scalar"), "helene"),
+    "helene-scalar": Method("HELENE, one curvature a block", _helene(curvature="scalar"), "helene-scalar"),
     "helene-global": Method("HELENE, one floor for all layers", _helene("constant"), "helene"),
 }
 ELSEWHERE = ("ft", "mezo", "zo-momentum", "helene")
