@@ -40,8 +40,12 @@ def arms(scale: str) -> list[dict[str, Any]]:
 
 def suites(scale: str) -> list[dict[str, Any]]:
     from suites import SUITES
+    from suites import math as mathematics
 
-    return [{"suite": name, "about": s.about, "metric": s.primary} for name, s in SUITES.items()]
+    rows = [{"suite": name, "about": s.about, "metric": s.primary} for name, s in SUITES.items()]
+    sets = {"in": "in-domain", "out": "out-of-domain", "ours": "the tiny world's"}
+    return rows + [{"suite": str(of), "about": f"mathematics by program or in words, {sets[of.domain]}", "metric": "corrected"}
+                   for of in mathematics.SETS.values()]
 
 
 def recipes(scale: str) -> list[dict[str, Any]]:

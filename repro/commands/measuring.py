@@ -26,7 +26,7 @@ def evaluate(
     shots: Annotated[int | None, typer.Option("--shots", min=0, help="Default: the suite's own number.")] = None,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1)] = 16,
     source: Annotated[str, typer.Option("--source", help="hub, or world (the tiny world), or a folder like the "
-                                        "Hub.")] = "hub",
+                                        "Hub; for math also a folder with the test sets' files.")] = "hub",
     revision: Revision = None,
     samples: Annotated[Path | None, typer.Option("--samples", help="Write a row per item there, as Parquet.")] = None,
     machine: Json = False,
