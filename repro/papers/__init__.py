@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 from methods.parts import Refused
 from repro.claims import Paper
+from repro.papers.helene import HELENE
 from repro.papers.lisa import LISA
 
-PAPERS: dict[str, Paper] = {paper.name: paper for paper in (LISA,)}
+PAPERS: dict[str, Paper] = {paper.name: paper for paper in (LISA, HELENE)}
 
 
 def chosen(names: Sequence[str]) -> tuple[Paper, ...]:
