@@ -22,7 +22,7 @@ GOT = "print('got through')\n"
 TRIED = {  # each prints GOT where it succeeds
     "fork": "import os\nfor _ in range(200):\n    if os.fork() == 0: os._exit(0)\n    os.wait()\n",
     "fork, by number": LIBC + "pid = libc.syscall({fork})\nif pid == 0: libc._exit(0)\nassert pid > 0\n",
-    "a thread": "import sys, _thread\n_thread.start_new_thread(print, ())\n",
+    "a thread": "import sys, _thread\n_thread.start_new_thread(int, ())\n",
     "another program": "import os\nassert os.spawnv(os.P_WAIT, '/bin/true', ['true']) == 0\n",
     "becoming another program": "import os\nos.execv('/bin/echo', ['echo', 'got through'])\n",
     "writing a file": "open({file!r}, 'w').write('here')\n",
