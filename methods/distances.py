@@ -20,9 +20,14 @@ def distances(features: Tensor, metric: Metric = "l1") -> Tensor:
         raise Refused(f"cannot use features of shape {tuple(features.shape)}; because there is one row per example; use [P, d]")
     points = features.detach()
     points = points if points.dtype == torch.float64 else points.float()
-    if not bool(torch.isfinite(points).all()):
-        raise Refused("cannot use features that hold NaN or infinity; because no distance to them is known; "
-                      "leave these examples out of the pool")
+    table = _table(points, metric)
+    if not bool(torch.isfinite(table if len(points) > 1 else points).all()):
+        raise Refused("cannot use features with NaN, infinity or numbers too large for their type in them; because no distance "
+                      "to them is known; leave these examples out of the pool")
+    return table
+
+
+def _table(points: Tensor, metric: Metric) -> Tensor:
     if metric == "cosine":
         unit = torch.nn.functional.normalize(points)
         square = (1 - unit @ unit.T).clamp_(min=0)

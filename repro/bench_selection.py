@@ -67,11 +67,12 @@ def contenders() -> dict[str, Picker]:
 
 def bench_selection(rounds: int = 12) -> dict[str, Any]:
     """Rows as `bench_fit` gives them; `limits`; `equal`: picks and objectives that must agree."""
-    points, field = features(P, H), contenders()
+    points, field, threads = features(P, H), contenders(), torch.get_num_threads()
     seconds: dict[str, list[float]] = {name: [] for name in field}
     picks: dict[str, list[int]] = {}
     for turn in range(rounds + 1):
         for name, pick in field.items():
+            torch.set_num_threads(threads)  # importing a library may have changed it
             began = time.perf_counter()
             picks[name] = pick(points)
             if turn:  # the first turn warms up

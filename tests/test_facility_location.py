@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from methods import facility_location
 from methods.facility_location import by_groups, distances, greedy, greedy_on_line, lazy_greedy, value
 from methods.parts import Refused
 from tests.reference import facility_location as slow
@@ -55,10 +56,19 @@ def test_lazy_and_batched_agree_on_points_of_any_size(dtype):
 def test_rows_are_taken_in_parts(monkeypatch):
     points = lattice(3, 9).repeat(5, 1)
     whole = greedy(distances(points), 7)
-    monkeypatch.setattr("methods.facility_location.NUMBERS", 2 * len(points))
+    monkeypatch.setattr(facility_location, "NUMBERS", 2 * len(points))
     parts = greedy(distances(points), 7)
     assert torch.equal(whole.index, parts.index)
     assert torch.equal(whole.gain, parts.gain)
+
+
+def test_the_path_of_other_devices_is_that_of_the_cpu(monkeypatch):
+    for seed in range(40):
+        table = distances(lattice(seed))
+        monkeypatch.setattr(facility_location, "NUMBERS", (2**22, 2 * len(table))[seed % 2])
+        grid, _ = facility_location._grid(table, 0)
+        one, other = (by(grid, float(grid.max()), len(grid)) for by in (facility_location._by_torch, facility_location._by_numpy))
+        assert one == other
 
 
 def test_greedy_is_within_its_bound_of_the_optimum():
@@ -156,6 +166,10 @@ def test_the_line_is_the_general_path():
 
 @pytest.mark.parametrize(("call", "words"), [
     (lambda: distances(torch.tensor([[0.0], [math.nan]])), "NaN"),
+    (lambda: distances(torch.tensor([[0.0] * 9, [0.0] * 8 + [math.nan]]), "l2"), "NaN"),
+    (lambda: distances(torch.tensor([[1.0, 2.0], [1.0, math.inf]]), "cosine"), "NaN"),
+    (lambda: distances(torch.tensor([[math.nan]])), "NaN"),
+    (lambda: distances(torch.tensor([[3e38], [-3e38]])), "too large"),
     (lambda: distances(torch.zeros(3)), "[P, d]"),
     (lambda: distances(torch.zeros(3, 1), "hamming"), "use l1, l2 or cosine"),
     (lambda: greedy(torch.zeros(2, 2), -1), "k >= 0"),
