@@ -35,6 +35,10 @@ class SuiteCall:
     limit: int | None = None
 
 
+PROBES: Mapping[str, int | None] = {"dev": 5, "norms": 51, "choice": 16, "sources": None}
+"""At how many steps of a stage a probe looks where an arm does not say, both ends included; None: at every step."""
+
+
 @dataclass(frozen=True)
 class Arm:
     """One line of a paper's comparison at one scale."""
@@ -51,8 +55,15 @@ class Arm:
     """Seeds of single random streams, e.g. {"blocks": 2}: only the draw of layers differs."""
     probes: tuple[str, ...] = ()
     """Further measurements while training: "norms" (per layer, of weights and of the change), "dev" (dev loss), "choice"
-    (accuracy and loss among label words on dev), "sources" (share of small sources in the batches)."""
+    (accuracy and loss among label words on dev), "sources" (share of small sources in the batches); "dev:9" looks at nine
+    steps of a stage."""
     note: str = ""
+
+    @property
+    def points(self) -> dict[str, int | None]:
+        """Probe -> at how many steps of a stage it looks."""
+        named = [probe.partition(":") for probe in self.probes]
+        return {name: int(points) if points else PROBES.get(name, 0) for name, _, points in named}
 
 
 @dataclass(frozen=True)

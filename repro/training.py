@@ -11,17 +11,16 @@ from torch import Tensor, nn
 from methods.examples import Example
 from methods.fit import Snapshot, fit
 from methods.objective.label_words import LabelWords
+from methods.parts import Refused
 from methods.streams import Streams
 from repro.curve import Curve, evenly
 from repro.partial import Partial, Place, put_weights, weights_of
 from repro.probes import NormProbe
-from repro.study import Run, Stage
+from repro.study import PROBES, Run, Stage
 from repro.worker import Say
 from suites import heldout
 from suites.data import Split
 from suites.glue import choosing
-
-DEV_POINTS, NORM_POINTS, CHOICE_POINTS = 5, 51, 16
 
 STAGE_STRIDE = 1_000_003
 """Between the seeds of two stages, so that the second does not draw the first one's blocks and orders again."""
@@ -43,6 +42,12 @@ class Course:
     say: Say
     place: Place = field(default_factory=Place)
 
+    def __post_init__(self) -> None:
+        for probe, points in self.run.arm.points.items():
+            if probe not in PROBES or (points is not None and points < 2):
+                raise Refused(f"cannot look at {probe!r} {points} times while training {self.run.arm.name}; because a probe "
+                              f"is one of {', '.join(PROBES)} and looks at both ends; use one of them, 2 times or more")
+
     def go(self) -> tuple[nn.Module, Curve, float]:
         """The trained model without adapters on it, the curve, and the seconds that training took."""
         origin = {n: p.detach().clone() for n, p in self.model.named_parameters()} if self.probes("norms") else {}
@@ -61,7 +66,12 @@ class Course:
         return self.model, self.place.curve, self.place.seconds
 
     def probes(self, name: str) -> bool:
-        return name in self.run.arm.probes
+        return name in self.run.arm.points
+
+    def due(self, name: str, now: Snapshot) -> bool:
+        """Whether the probe looks at this step."""
+        points = self.run.arm.points
+        return name in points and now.step in evenly(now.steps, points[name] or now.steps + 1)
 
     def train(self, stage: Stage, origin: dict[str, Tensor], resume: Path | None) -> Snapshot:
         """One stage; returns its last snapshot."""
@@ -95,13 +105,13 @@ class Watched:
             self.curve.add(at, "trainable", sum(w.tensor.numel() for w in now.weights))
         if at > self.seen:
             self.basics(at, now)
-            if self.course.probes("choice") and now.step in evenly(now.steps, CHOICE_POINTS):
+            if self.course.due("choice", now):
                 for kind, value in self.choice(now.model).items():
                     self.curve.add(at, kind, value)
-            if self.course.probes("dev") and now.step in evenly(now.steps, DEV_POINTS):
+            if self.course.due("dev", now):
                 for kind, value in self.dev_loss(now.model).items():
                     self.curve.add(at, kind, value)
-            if self.origin and now.step in evenly(now.steps, NORM_POINTS):
+            if self.course.due("norms", now):
                 self.layers(at, now)
         self.tokens = now.tokens
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from methods import papers
+from methods.parts import Refused
 from methods.recipe import Recipe
 from methods.training import Training
 from repro.curve import Curve, evenly
@@ -75,6 +76,18 @@ def test_the_curve_holds_what_was_asked_for(tmp_path: Path) -> None:
     assert set(frame[(frame.kind == "norm") & (frame.step == 0)].layer) == {"embedding", "0", "1", "head"}
     bare = make(tmp_path / "bare", papers.full(1e-3), probes=()).go()[1].frame()
     assert not {"dev_loss", "norm"} & set(bare.kind)
+
+
+def test_an_arm_says_at_how_many_steps_a_probe_looks(tmp_path: Path) -> None:
+    frame = make(tmp_path, papers.full(1e-3), probes=("dev:2", "norms:3")).go()[1].frame()
+    assert frame[frame.kind == "dev_loss"].step.tolist() == [0, STEPS]
+    assert sorted(set(frame[frame.kind == "norm"].step)) == [0, round(STEPS / 2), STEPS]
+
+
+@pytest.mark.parametrize("probe", ["devv", "dev:1"])
+def test_a_probe_that_is_none_is_refused(tmp_path: Path, probe: str) -> None:
+    with pytest.raises(Refused, match="a probe is one of dev, norms, choice, sources"):
+        make(tmp_path, papers.full(1e-3), probes=(probe,))
 
 
 def of_kind(curve: Curve, kind: str, step: int) -> dict[str, float]:

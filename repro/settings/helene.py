@@ -26,6 +26,7 @@ PAPER_HELENE: dict[str, Setting] = {
     "helene.items": unstated(None, f"{_MEZO}: at most 1,000"),
     "helene.seeds": unstated((0, 1, 2, 3, 4), f"{_MEZO}: data seeds 13, 21, 42, 87, 100"),
     "helene.target": ours(("dev_accuracy", 85.0), "what a speed is measured to; fixed before the runs"),
+    "helene.points": ours(51, "of the convergence curves on dev"),
     "helene.rates": unstated({
         "adamw": (1e-5, 3e-5, 5e-5), "sgd": (1e-4, 1e-3, 1e-2), "zo": (1e-7, 1e-6, 1e-5), "zo-momentum": (1e-8, 1e-7, 1e-6),
         "zo-adam": (1e-6, 1e-5, 1e-4), "zo-sign": (1e-8, 1e-6, 1e-4), "zo-sophia": (1e-7, 1e-6, 1e-5),
@@ -55,6 +56,7 @@ TINY_HELENE = PAPER_HELENE | {
     "helene.seeds": ours((0, 1, 2), "three of the five data seeds"),
     "helene.target": ours(("dev_loss", 0.9), "untrained 1.5; chosen on a pilot's seed, which no run uses: accuracy hardly moves "
                            "in so few steps"),
+    "helene.points": ours(8, "minutes on two cores"),
     "helene.rates": ours({
         "adamw": (1e-4, 3e-4, 1e-3, 3e-3), "sgd": (1e-3, 1e-2, 3e-2, 1e-1), "zo": (3e-5, 1e-4, 3e-4, 1e-3),
         "zo-momentum": (3e-6, 1e-5, 3e-5, 1e-4), "zo-adam": (3e-4, 1e-3, 3e-3, 1e-2), "zo-sign": (3e-3, 1e-2, 3e-2, 1e-1),
@@ -67,4 +69,4 @@ TINY_HELENE = PAPER_HELENE | {
         "prefix first order": 30.0}, "tried before tuning, on a pilot's seed"),
 }
 SMOKE_HELENE = TINY_HELENE | {"helene.steps": ours((30, 20), "a fifth of tiny"), "helene.seeds": ours((0,), "one seed"),
-                              "helene.items": ours(50, "seconds")}
+                              "helene.items": ours(50, "seconds"), "helene.points": ours(3, "seconds")}

@@ -49,8 +49,8 @@ SMALL_LISA = PAPER_LISA | {
 }
 TINY_LISA = SMALL_LISA | {
     "lisa.steps": ours(100, "minutes on two cores; the paper's T is 122"),
-    "lisa.batch_size": ours(12, "minutes on two cores"),
-    "lisa.micro_batch": ours(6, "rows of like length together pad less; the loss is that of the whole batch"),
+    "lisa.batch_size": ours(8, "minutes on two cores"),
+    "lisa.micro_batch": ours(4, "rows of like length together pad less; the loss is that of the whole batch"),
     "lisa.clip_norm": ours(1.0, "as at the other scales"),
     "lisa.precision": ours("fp32", "CPU"),
     "lisa.checkpointing": ours(False, "the activations fit"),
@@ -68,7 +68,7 @@ TINY_LISA = SMALL_LISA | {
     "lisa.math_main": ours(4, "the largest of the scan"),
     "lisa.web_steps": ours(60, "minutes on two cores"),
     "lisa.math_steps": ours(60, "minutes on two cores"),
-    "lisa.math_batch": ours(12, "as the main comparison"),
+    "lisa.math_batch": ours(8, "as the main comparison"),
 }
 SMOKE_LISA = TINY_LISA | {
     "lisa.steps": ours(20, "a fifth of tiny"),

@@ -143,7 +143,7 @@ def trials(scale_name: str) -> dict[str, tuple[Arm, ...]]:
         for method, m in of_cell(cell, scale).items():
             key = name(method, cell, scale)
             found[key] = tuple(Arm(f"tune/{key}/{lr:g}", f"{m.label} at {lr:g}", cell.base, (stage(m, cell, lr, scale),), (),
-                                   scale.tuning_seeds, probes=("choice",)) for lr in grid(m, cell, scale))
+                                   scale.tuning_seeds, probes=("choice:2",)) for lr in grid(m, cell, scale))
     check_even(found)
     return found
 
@@ -194,7 +194,7 @@ def _untrained(cell: Cell, scale: Scale) -> list[Arm]:
 def _in_cell(cell: Cell, scale: Scale, rates: Tuned) -> list[Arm]:
     first, seeds = cell == cells(scale)[0], scale.setting("helene.seeds")
     items = scale.setting("helene.items")
-    suites = (SuiteCall(cell.suite, 0, items),)
+    suites, probes = (SuiteCall(cell.suite, 0, items),), (f"choice:{scale.setting('helene.points')}",)
     found = []
     if cell.variant == "full":
         found += _untrained(cell, scale)
@@ -202,13 +202,13 @@ def _in_cell(cell: Cell, scale: Scale, rates: Tuned) -> list[Arm]:
         key = name(method, cell, scale)
         rate = rates.rate(key)
         core = m.core if first else method in CORE_ELSEWHERE
-        found.append(Arm(key, m.label, cell.base, (stage(m, cell, rate, scale),), suites, seeds, core, probes=("choice",)))
+        found.append(Arm(key, m.label, cell.base, (stage(m, cell, rate, scale),), suites, seeds, core, probes=probes))
         if method == "mezo":
             tenfold = stage(m, cell, TENFOLD * rate, scale)
             found.append(Arm(name("mezo-x10", cell, scale), "MeZO at ten times its rate", cell.base, (tenfold,), suites, seeds,
-                             first, probes=("choice",)))
+                             first, probes=probes))
             matched = stage(METHODS["zo-momentum"], cell, (1 - MOMENTUM) * rate, scale)
             if first:
                 found.append(Arm("mezo-momentum", "MeZO with momentum at its own effective step", cell.base, (matched,), suites,
-                                 seeds, False, probes=("choice",)))
+                                 seeds, False, probes=probes))
     return found
