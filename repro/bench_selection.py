@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from methods.facility_location import distances, greedy, greedy_on_line, lazy_greedy, value
+from repro.bench_colm import bench_colm
 
 P, H, K = 128, 2560, 64
 LARGE_P, LARGE_H, LARGE_K, LARGE_S = 4096, 256, 2048, 10.0
@@ -66,7 +67,7 @@ def contenders() -> dict[str, Picker]:
 
 
 def bench_selection(rounds: int = 12) -> dict[str, Any]:
-    """Rows as `bench_fit` gives them; `limits`; `equal`: picks and objectives that must agree."""
+    """Rows as `bench_fit` gives them; `limits`; `equal`: picks and objectives that must agree; `phases` of a whole step."""
     points, field, threads = features(P, H), contenders(), torch.get_num_threads()
     seconds: dict[str, list[float]] = {name: [] for name in field}
     picks: dict[str, list[int]] = {}
@@ -78,8 +79,10 @@ def bench_selection(rounds: int = 12) -> dict[str, Any]:
             if turn:  # the first turn warms up
                 seconds[name].append(time.perf_counter() - began)
     missing = [label for name, label in LIBRARIES.items() if label not in field]
+    torch.set_num_threads(threads)
+    whole = bench_colm(rounds)
     return {"rows": [row(name, seconds) for name in field] + [{"name": name, "missing": "not installed"} for name in missing],
-            "limits": limits(seconds), "equal": agreements(points, picks),
+            "limits": limits(seconds) + whole["limits"], "equal": agreements(points, picks), "phases": whole["phases"],
             "setting": f"{K} of {P} points, {H} numbers each, l1, {torch.get_num_threads()} threads, {rounds} rounds"}
 
 

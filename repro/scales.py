@@ -12,7 +12,7 @@ from repro.settings.colm import PAPER_COLM, SMALL_COLM, SMOKE_COLM, TINY_COLM
 from repro.settings.helene import PAPER_HELENE, SMALL_HELENE, SMOKE_HELENE, TINY_HELENE
 from repro.settings.lisa import PAPER_LISA, SMALL_LISA, SMOKE_LISA, TINY_LISA
 from repro.study import SuiteCall
-from suites.forms import ALPACA, ALPACA_HEADS
+from suites.forms import ALPACA, ALPACA_HEADS, WORLD
 
 __all__ = ["HOUSE", "SCALES", "DataRef", "ModelRef", "Scale", "Setting", "TaskRef", "get"]
 
@@ -72,7 +72,7 @@ TINY_SETS: dict[str, DataRef | TaskRef] = {
                              note="the tiny world's documents about arithmetic"),
 }
 TINY_SETS["math-instruct"] = DataRef(
-    "world/math-instructions", answer="output", prompt=("instruction",), form=ALPACA_HEADS[0] + ALPACA, dev="dev", test="test",
+    "world/math-instructions", answer="output", prompt=("instruction",), form=WORLD, dev="dev", test="test",
     origin="ours", note="the tiny world's mathematics from fourteen sources")
 TINY_SETS |= {f"{task}-512": TaskRef(task, "nyu-mll/glue", task, 512, dev=128, origin="ours", note="the tiny world's")
               for task in ("sst2", "rte")}

@@ -33,6 +33,8 @@ from suites.heldout import clustered_mean
 from suites.suite import Evaluation
 
 Floats = npt.NDArray[np.float64]
+Picks = list[tuple[Tensor, Tensor]]
+"""(index, weight) of one pool after the other."""
 NAME = "coresets"
 RANDOM = "random"
 
@@ -85,15 +87,24 @@ def _measured(pools: Sequence[Pool], rules: Mapping[str, Contender], k: int, see
     """Column -> [pools]"""
     gradients = [pool.gradients(torch.arange(len(pool))).double() for pool in pools]
     everything = torch.cat(gradients).mean(0)
-    random = _means(gradients, _picks(Uniform(), pools, k, seed))
+    made: dict[str, Picks] = {}
+
+    def chosen(rule: Selection, size: int) -> Picks:
+        """Picked once: several rules share one oracle."""
+        key = f"{size} by {rule!r}"
+        if key not in made:
+            made[key] = _picks(rule, pools, size, seed)
+        return made[key]
+
+    random = _means(gradients, chosen(Uniform(), k))
     columns: dict[str, Floats] = {}
     for name, contender in rules.items():
-        picks = _picks(contender.rule, pools, contender.times * k, seed)
+        picks = chosen(contender.rule, contender.times * k)
         means = _means(gradients, picks)
         columns[f"variance gain {name}"] = _gain(_around_own_mean(means), _around_own_mean(random))
         columns[f"error gain {name}"] = _gain(*((m - everything).square().sum(1) for m in (means, random)))
         if contender.oracle is not None:
-            true = _picks(contender.oracle, pools, k, seed)
+            true = chosen(contender.oracle, k)
             columns[f"skill {name}"] = np.array([_skill(a[0], b[0], p, k) for a, b, p in zip(picks, true, pools, strict=True)])
     return columns
 
@@ -110,14 +121,14 @@ def _cut(n: int, size: int, pools: int, seed: int) -> list[list[int]]:
     return [order[i * size:(i + 1) * size] for i in range(min(pools, n // size))]
 
 
-def _picks(rule: Selection, pools: Sequence[Pool], k: int, seed: int) -> list[tuple[Tensor, Tensor]]:
+def _picks(rule: Selection, pools: Sequence[Pool], k: int, seed: int) -> Picks:
     """(index, weight) pool after pool, with the rule's own memory from pool to pool."""
     state: State = {}
     found = [rule(pool, k, state, Clock(i, len(pools), 1.0), Streams(seed)) for i, pool in enumerate(pools)]
     return [(chosen.index, chosen.weight.double()) for chosen in found]
 
 
-def _means(gradients: Sequence[Tensor], picks: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+def _means(gradients: Sequence[Tensor], picks: Picks) -> Tensor:
     """[pools, d]"""
     return torch.stack([(w / w.sum()) @ g[index] for g, (index, w) in zip(gradients, picks, strict=True)])
 

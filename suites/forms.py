@@ -18,6 +18,9 @@ ALPACA_HEADS = ("Below is an instruction that describes a task. Write a response
 QUESTION = "Question: {question}\nAnswer:"
 """lm-eval's own form of a question, so that what is trained is what is measured."""
 
+WORLD = "Question: {instruction}\nAnswer:\n"
+"""Of the tiny world's mathematics: its model knows this beginning, and Alpaca's would be four times as long as the rest."""
+
 
 @dataclass(frozen=True)
 class Form:

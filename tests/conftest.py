@@ -11,6 +11,8 @@ import shutil
 import socket
 import tempfile
 
+import pytest
+
 with socket.socket() as free:
     free.bind(("127.0.0.1", 0))
     os.environ["HF_ENDPOINT"] = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -20,3 +22,8 @@ os.environ.pop("HF_HUB_OFFLINE", None)
 atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
 
 pytest_plugins = ["tests.hub"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--whole-matrix", action="store_true",
+                     help="run every recipe of the full product for three steps: a quarter of an hour")

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,6 @@ from repro.papers.helene.exhibits import figures, tables
 from repro.papers.helene.measures import accuracy, speed
 from repro.papers.numbers import printed, reported
 from repro.reaching import steps_to
-from repro.scale import TaskRef
 from repro.scales import get
 from repro.study import Metric, Record, Run, SuiteCall
 from repro.table import Mean, fill
@@ -30,7 +28,6 @@ from repro.verdict import judge
 from tests.fake_study import Memory, samples_of, tuned_rates
 
 NAMES = ("smoke", "tiny", "small", "paper")
-TABLES_CSV = Path(__file__).resolve().parents[2] / "shared" / "papers" / "helene" / "tables.csv"
 
 
 @pytest.fixture(autouse=True)
@@ -42,38 +39,8 @@ def some_rates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("scale", NAMES)
-def test_claims_tables_and_figures_name_arms_that_exist(scale: str) -> None:
-    found = arms(scale)
-    known = {a.name for a in found}
-    assert len(known) == len(found)
-    for claim in claims(scale):
-        for contrast in (*claim.contrasts, *(x for c in claim.controls for x in c.contrasts)):
-            assert set(contrast.arms) <= known, claim.id
-    for table in tables(scale):
-        assert {r.arm for r in table.rows if r.arm} <= known, table.id
-        assert table.rows
-    for figure in figures(scale):
-        assert {line.arm for line in figure.lines} <= known, figure.id
-        assert figure.lines or figure.panels, figure.id
-
-
-@pytest.mark.parametrize("scale", NAMES)
-def test_every_arm_can_be_made_and_has_its_data(scale: str) -> None:
-    at = get(scale)
-    for arm in arms(scale):
-        assert arm.base in at.models
-        assert all(s.data in at.sets for s in arm.stages)
-        assert all(isinstance(at.sets[c.suite.partition(":")[2]], TaskRef) for c in arm.suites if c.suite.startswith("probe:"))
-        for stage in arm.stages:
-            assert isinstance(stage.recipe.objective, LabelWords)
-
-
-@pytest.mark.parametrize("scale", NAMES)
-def test_every_tuned_method_has_as_many_trials_and_none_sees_the_test(scale: str) -> None:
-    found = trials(scale)
-    assert len({len(of) for of in found.values()}) == 1
-    assert all(not arm.suites for of in found.values() for arm in of)
-    assert not set(get(scale).tuning_seeds) & set(get(scale).setting("helene.seeds"))
+def test_the_answer_is_chosen_among_label_words_in_every_loss(scale: str) -> None:
+    assert all(isinstance(stage.recipe.objective, LabelWords) for arm in arms(scale) for stage in arm.stages)
 
 
 def test_controls_follow_from_the_tuned_rate_of_mezo() -> None:
@@ -171,21 +138,6 @@ def test_helenes_unverified_cells_stay_empty_and_mezos_are_found() -> None:
     assert (of_helene["value"] == "").all()
     where = {"table": "MeZO Table 18", "model": "RoBERTa-large", "benchmark": "SST-2", "metric": "accuracy", "method": "MeZO"}
     assert printed("helene", where | {"setting": "k=512"}).value is not None
-
-
-@pytest.mark.parametrize("scale", ["tiny", "paper"])
-def test_every_cell_finds_at_most_one_printed_number(scale: str) -> None:
-    shown = [printed("helene", {**row.reported, **column.reported}) for table in tables(scale) for row in table.rows
-             for column in table.columns if row.reported and column.reported is not None]
-    assert sum(p.value is not None for p in shown) >= 6
-
-
-@pytest.mark.skipif(not TABLES_CSV.exists(), reason="the collected facts are not beside this checkout")
-def test_numbers_are_those_that_were_collected() -> None:
-    facts = pd.read_csv(TABLES_CSV, dtype=str, keep_default_na=False)
-    collected = Counter(facts["value"]) + Counter(facts["std"])
-    ours = reported("helene")
-    assert not Counter(v for v in ours["value"] if v) - collected
 
 
 @pytest.mark.parametrize("scale", NAMES)

@@ -150,7 +150,7 @@ class Scripted:
     def __init__(self, said):
         self.said, self.heard = said, []
 
-    def __call__(self, questions, *, for_program):
+    def __call__(self, questions, form, *, for_program):
         self.heard.append((tuple(questions), for_program))
         return [asking.Said(self.said[q, for_program], False) for q in questions]
 

@@ -1,7 +1,8 @@
 """Recipes of the full product run three steps on a toy model, or are refused with their sentence.
 
-Every combination of scope, estimator, update, objective and ensemble is run, each with one selection, in turn, so that every
-selection meets every other part. Which of them are refused is looked at over the whole product.
+Every combination of scope, estimator, update, objective and ensemble is run on plain batches and again with one of the
+other selections, in turn, so that every selection meets every other part. `--whole-matrix` runs every recipe of the product
+(a quarter of an hour). Which of them are refused is looked at over the whole product in any case.
 """
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ from methods.matrix import Cell, product
 from methods.objective.label_words import LabelWords
 from methods.parts import Ensemble, Estimator, Objective, Refused, Scope, Selection, Update
 from methods.recipe import Recipe
+from methods.selection.uniform import Uniform
 from methods.streams import Streams
 from tests.toys import PAD, toy_examples, toy_llama
 
@@ -33,18 +35,28 @@ def examples_for(recipe: Recipe) -> list[Example]:
     return [Example((*e.input_ids[:max(1, e.answer_from)], 1 + i % 2), max(1, e.answer_from)) for i, e in enumerate(rows)]
 
 
+PLAIN = Uniform()
+OTHERS = [part for part in SLOTS["selection"] if part != PLAIN]
+
+
 def in_turn(cell: Cell) -> bool:
-    """Whether it is the selection's turn in this combination of the other parts."""
-    place = {slot: parts.index(getattr(cell.recipe, slot)) for slot, parts in SLOTS.items()}
+    """Whether it is the selection's turn in this combination of the other parts; it always is that of plain batches."""
+    place = {slot: parts.index(getattr(cell.recipe, slot)) for slot, parts in SLOTS.items() if slot != "selection"}
     turn = place["scope"] + 3 * place["estimator"] + 5 * place["update"] + 7 * place["objective"]
-    return turn % len(SLOTS["selection"]) == place["selection"]
+    return cell.recipe.selection in (PLAIN, OTHERS[turn % len(OTHERS)])
 
 
 RUN = [cell for cell in CELLS if in_turn(cell)]
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "cell" in metafunc.fixturenames:
+        cells = CELLS if metafunc.config.getoption("--whole-matrix") else RUN
+        metafunc.parametrize("cell", cells, ids=lambda c: str(c.recipe))
+
+
 def test_every_combination_is_run_and_every_selection_meets_every_part():
-    assert len(RUN) == len(CELLS) // len(SLOTS["selection"])
+    assert len(RUN) == 2 * len(CELLS) // len(SLOTS["selection"])
     met = {(cell.recipe.selection, getattr(cell.recipe, slot)) for cell in RUN for slot in SLOTS}
     assert met >= {(s, part) for s in SLOTS["selection"] for slot, parts in SLOTS.items() for part in parts
                    if slot != "selection"}
@@ -64,7 +76,6 @@ def test_the_product_is_whole_and_has_both_kinds():
     assert 0 < sum(c.refusal is not None for c in CELLS) < len(CELLS)
 
 
-@pytest.mark.parametrize("cell", RUN, ids=lambda c: str(c.recipe))
 def test_a_recipe_runs_three_steps_or_is_refused_before_the_first(cell: Cell):
     stream = fit(toy_llama(), cell.recipe, examples_for(cell.recipe), Training(steps=3, batch_size=4), Streams(0), pad_id=PAD)
     if cell.refusal is not None:

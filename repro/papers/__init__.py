@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 from methods.parts import Refused
 from repro.claims import Paper
+from repro.papers.colm import COLM
 from repro.papers.helene import HELENE
 from repro.papers.lisa import LISA
 
-PAPERS: dict[str, Paper] = {paper.name: paper for paper in (LISA, HELENE)}
+PAPERS: dict[str, Paper] = {paper.name: paper for paper in (LISA, HELENE, COLM)}
 
 
 def chosen(names: Sequence[str]) -> tuple[Paper, ...]:

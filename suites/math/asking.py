@@ -1,4 +1,4 @@
-"""A model is asked: the Alpaca prompt with a request for a program, the likeliest token again and again."""
+"""A model is asked: the set's prompt with a request for a program, the likeliest token again and again."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -10,7 +10,6 @@ from torch import nn
 from transformers import GenerationMixin, LogitsProcessorList
 
 from methods.parts import Refused
-from suites.forms import ALPACA, ALPACA_HEADS
 from suites.math.sets import REQUEST
 from suites.stopping import Numbers, row_stops
 
@@ -41,9 +40,9 @@ class Asked:
         self.new_tokens = min(NEW_TOKENS, room // 2)
         self.room = room - self.new_tokens
 
-    def __call__(self, questions: Sequence[str], *, for_program: bool) -> list[Said]:
-        """An answer to each question. Raises Refused at a NaN."""
-        prompts = [prompt(q, for_program=for_program) for q in questions]
+    def __call__(self, questions: Sequence[str], form: str, *, for_program: bool) -> list[Said]:
+        """An answer to each question, asked in a set's form. Raises Refused at a NaN."""
+        prompts = [form.format(instruction=f"{q} {REQUEST}" if for_program else q) for q in questions]
         whole = [list(self.tokenizer(p, verbose=False)["input_ids"]) for p in prompts]
         order = sorted(range(len(whole)), key=lambda i: len(whole[i]))
         answers = [""] * len(whole)
@@ -65,9 +64,3 @@ class Asked:
             logits_processor=LogitsProcessorList([Numbers()]),
             stopping_criteria=row_stops(self.tokenizer, [STOP], width, len(prompts)))
         return [str(self.tokenizer.decode(row, skip_special_tokens=True)).partition(STOP)[0] for row in made[:, width:].tolist()]
-
-
-def prompt(question: str, *, for_program: bool) -> str:
-    """As training sets in Alpaca's form are read."""
-    asked = f"{question} {REQUEST}" if for_program else question
-    return ALPACA_HEADS[0] + ALPACA.format(instruction=asked)

@@ -111,10 +111,10 @@ def _sets(call: Call, source: Path | None) -> tuple[list[tuple[Set, list[Item]]]
 
 def _measure(asked: Asked, of: Set, rows: Sequence[Item]) -> pd.DataFrame:
     """A row per item."""
-    first = asked([item.question for item in rows], for_program=True)
+    first = asked([item.question for item in rows], of.form, for_program=True)
     read = {s.name: answers([said.text for said in first], of.name, s) for s in SCORERS}
     again = [i for i in range(len(rows)) if any(not found[i].text for found in read.values())]
-    second = dict(zip(again, asked([rows[i].question for i in again], for_program=False), strict=True))
+    second = dict(zip(again, asked([rows[i].question for i in again], of.form, for_program=False), strict=True))
     for scorer in SCORERS:
         open_ = [i for i in again if not read[scorer.name][i].text]
         for i, answer in zip(open_, answers([second[i].text for i in open_], of.name, scorer), strict=True):

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from methods.parts import Refused
 from suites import data
+from suites.forms import ALPACA, ALPACA_HEADS, WORLD
 from suites.math.latex import boxed
 
 Row = Mapping[str, Any]
@@ -42,6 +43,8 @@ class Set:
     hub: tuple[str, str | None, str] | None = None
     rest: str | None = None
     """A further split that belongs to the set where the first is short of rows."""
+    form: str = ALPACA_HEADS[0] + ALPACA
+    """How a question is asked: as training sets in Alpaca's form are read."""
 
     def __str__(self) -> str:
         return f"math:{self.name}"
@@ -81,7 +84,7 @@ SETS = {s.name: s for s in (
     Set("svamp", "out", 1000, _svamp, ("ChilleD/SVAMP", None, "test"), rest="train"),
     Set("deepmind", "out", 1000, _plain),
     Set("simuleq", "out", 514, _plain),
-    Set("world", "ours", None, _instruction, ("world/math-instructions", None, "test")))}
+    Set("world", "ours", None, _instruction, ("world/math-instructions", None, "test"), form=WORLD))}
 
 
 def stands_for_hub(source: Path) -> bool:

@@ -98,6 +98,11 @@ def stage(scale: Scale, size: int, rule: Selection, lr: float, times: float = 1.
                                         precision=s("precision")))
 
 
+def points(scale: Scale) -> str:
+    """The dev losses of a convergence curve."""
+    return f"dev:{scale.setting('colm.points')}"
+
+
 def suites(scale: Scale) -> tuple[SuiteCall, ...]:
     calls = (SuiteCall(name, 0, scale.setting("colm.items")) for name in scale.setting("colm.suites"))
     return (SuiteCall(f"heldout:{DATA}"), *calls)
@@ -108,11 +113,11 @@ def trials(scale_name: str) -> dict[str, tuple[Arm, ...]]:
     scale = get(scale_name)
     base = scale.setting("colm.base")
     found = {name: tuple(Arm(f"tune/{name}/{lr:g}", f"{LABELS[name]} at {lr:g}", base, (stage(scale, size, rule, lr),), (),
-                             scale.tuning_seeds, probes=("dev",)) for lr in scale.setting("colm.rates"))
+                             scale.tuning_seeds, probes=("dev:2",)) for lr in scale.setting("colm.rates"))
              for name, (size, rule) in main(scale).items()}
     task = {f"{name}@task": tuple(Arm(f"tune/{name}@task/{lr:g}", f"{name} at {lr:g}", base,
                                       (stage(scale, size, rule, lr, data=task_key(scale)),), (), scale.tuning_seeds,
-                                      probes=("choice",)) for lr in scale.setting("colm.rates"))
+                                      probes=("choice:2",)) for lr in scale.setting("colm.rates"))
             for name, (size, rule) in on_task(scale).items()}
     check_even(found | task)
     return found | task
@@ -141,14 +146,14 @@ def arms(scale_name: str) -> tuple[Arm, ...]:
     for name, (size, rule) in main(scale).items():
         here = (*calls, compared) if name == "random" else calls
         found.append(Arm(name, LABELS[name], base, (stage(scale, size, rule, rates.rate(name)),), here, seeds,
-                         probes=("dev", "sources")))
+                         probes=(points(scale), "sources")))
     return (*found, *_more(scale, rates, base, seeds, calls), *_tasks(scale, rates, base, seeds))
 
 
 def _more(scale: Scale, rates: Tuned, base: str, seeds: tuple[int, ...], calls: tuple[SuiteCall, ...]) -> list[Arm]:
     b = scale.setting("colm.sizes")[0]
     found = [Arm("random-longer", LABELS["random-longer"], base,
-                 (stage(scale, b, Uniform(), rates.rate("random"), times=longer(scale)),), calls, seeds, probes=("dev",))]
+                 (stage(scale, b, Uniform(), rates.rate("random"), times=longer(scale)),), calls, seeds, probes=(points(scale),))]
     for name, (label, rule) in variants(scale).items():
         found.append(Arm(name, f"CoLM, {label}", base, (stage(scale, b, rule, rates.rate("colm")),), calls, seeds, False))
     for name, other in rules().items():
@@ -162,5 +167,5 @@ def _tasks(scale: Scale, rates: Tuned, base: str, seeds: tuple[int, ...]) -> lis
     calls = (SuiteCall(f"glue:{data.task}", 0, scale.setting("colm.items") and 200),)
     return [Arm(f"{name}@task", f"{LABELS[name]}, {data.task}", base,
                 (stage(scale, size, rule, rates.rate(f"{name}@task"), data=task_key(scale)),), calls, seeds, False,
-                probes=("choice",))
+                probes=("choice:2",))
             for name, (size, rule) in on_task(scale).items()]
