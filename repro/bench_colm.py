@@ -60,7 +60,8 @@ def bench_colm(rounds: int = 12) -> dict[str, Any]:
                      f"{ratio(found['CoLM'].step_s, found['random 2 b'].step_s):.2f}x of random 2 b")
         least = arithmetic(twice / b, anatomy.read(model).n_blocks, 3 if name == "full" else 2)
         limits.append({"at": f"{name}, {b} of {twice}", "what": "selection's share of a CoLM step, at most", "limit": MOST,
-                       "unit": "", "ratio": share, "holds": share <= MOST, "bound by": f"the passes, {least:.0%} of the arithmetic where all is scored"})
+                       "unit": "", "ratio": share, "holds": share <= MOST,
+                       "bound by": f"the passes, {least:.0%} of the arithmetic where all is scored"})
     return {"phases": lines, "limits": limits}
 
 
