@@ -78,7 +78,7 @@ def _visible(spec: FigureSpec) -> tuple[str, ...]:
 
 def _caption(spec: FigureSpec, data: Traces) -> str:
     parts = [spec.note, data.band if data.found else "", "n counts seeds." if data.found else ""]
-    if spec.draws == "curves" and spec.kind == "train_loss" and data.found:
+    if spec.draws == "curves" and spec.kind in traces.OF_A_BATCH and data.found:
         width = traces.smoothing(max(len(t.x) for t in data.found))
         parts.append(f"Running mean over {width} steps." if width > 1 else "")
     parts.append(f"Not shown: {'; '.join(data.missing)}." if data.missing else "")

@@ -66,15 +66,19 @@ def _band(spec: FigureSpec) -> str:
                      "does not arrive."}[spec.draws]
 
 
+OF_A_BATCH = frozenset({"train_loss", "small_share"})
+"""Kinds of curve that are read off single batches, and drawn as running means."""
+
+
 def smoothing(steps: int) -> int:
-    """Steps of the running mean that a training loss is drawn with."""
+    """Steps of the running mean."""
     return max(1, steps // 20)
 
 
 def _curves(spec: FigureSpec, line: Line, evidence: Evidence) -> list[Trace]:
     frames = [_kind(evidence.source.curve(r.run_id), spec.kind) for r in evidence.done(line.arm)]
     wide = pd.concat(frames, axis=1)
-    if spec.kind == "train_loss":
+    if spec.kind in OF_A_BATCH:
         wide = wide.rolling(smoothing(len(wide)), min_periods=1).mean()
     return [_trace(line.label, wide)]
 
