@@ -54,7 +54,7 @@ class Tail:
         self._model, self._blocks, self._projection = model, body.blocks, body.value_projection(last)
         self._value = body.model.get_submodule(self._projection.module)
         after = {id(w.tensor) for w in body.weights
-                 if w.layer == last or w.role is Role.FINAL_NORM or w.plays(Role.HEAD)}
+                 if w.layer == last or w.plays(Role.HEAD) or (w.layer is None and w.role in (Role.FINAL_NORM, Role.BIAS))}
         self._wide = {n: p.detach().float() for n, p in model.named_parameters()
                       if id(p) in after and p.dtype in (torch.bfloat16, torch.float16)}
         self._adapters = list(self._value.active_adapters) if isinstance(self._value, LoraLayer) else []

@@ -2,9 +2,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import pytest
+import torch
+
+from methods import papers
+from methods.parts import Refused
 from repro.bench_colm import bench_colm
 from repro.bench_selection import K, agreements, contenders, features
+from repro.bench_shapes import Case, bench, bench_phi, measured, opt, phi
+from repro.commands.measuring import show_shapes
+from repro.shapes import Shapes
 
 
 def test_a_colm_step_is_told_by_phase_under_full_tuning_and_lora() -> None:
@@ -19,3 +28,34 @@ def test_every_facility_location_picks_as_many_and_ours_agree() -> None:
     picks = {name: pick(points) for name, pick in contenders().items()}
     assert all(len(set(found)) == K for found in picks.values())
     assert all(agreements(points, picks).values())
+
+
+TOYS = {"opt": Shapes("toy OPT", "opt", 32, 64, 2, 4, 64, 64, "ours"),
+        "phi": Shapes("toy Phi", "phi", 32, 64, 2, 2, 64, 64, "ours")}
+
+
+@pytest.mark.parametrize(("kind", "cases"), [("opt", opt()), ("phi", phi())])
+def test_every_case_at_a_papers_shapes_takes_its_steps(kind: str, cases: list[Case], capsys: pytest.CaptureFixture[str]) -> None:
+    small = [replace(case, batch=max(2, case.batch // 16), micro_batch=case.micro_batch and 2) for case in cases]
+    found = bench(TOYS[kind], small, 24, 2, device="cpu")
+    assert [row["name"] for row in found["rows"]] == [case.name for case in cases]
+    assert all(row["step_s"] > 0 and row["peak_bytes"] is None for row in found["rows"])
+    assert all(0 < row["selecting_s"] < row["step_s"] for row in found["rows"])
+    width = {case.precision: 2 if case.precision == "bf16" else 4 for case in cases}
+    assert all(row["weight_bytes"] % width[row["precision"]] == 0 for row in found["rows"])
+    show_shapes(found)
+    assert "–" in capsys.readouterr().out
+
+
+def test_a_case_that_does_not_fit_is_a_row_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: object) -> None:
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr("repro.bench_shapes.timed", full)
+    assert measured(TOYS["opt"], Case("a", papers.mezo(1e-3), 2, "fp32"), 8, 1, "cpu")["missing"] == "out of memory"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_the_papers_shapes_are_refused_in_a_sentence() -> None:
+    with pytest.raises(Refused, match="cannot measure Phi-2's shapes here; because PyTorch finds no CUDA device"):
+        bench_phi()

@@ -124,11 +124,12 @@ def test_a_failing_pass_leaves_the_model_whole():
         tail.keep(lambda m: None)
 
 
+@pytest.mark.parametrize("kind", ["llama", "phi"])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_does_not_touch_the_derivative(dtype):
+def test_half_precision_does_not_touch_the_derivative(dtype, kind):
     """The tail computes in float32: what differs from a float32 model is what reaches it, not the tiny difference of losses."""
-    half, data = build("llama").to(dtype), toy_examples(8)
-    wide = build("llama").to(dtype).float()
+    half, data = build(kind).to(dtype), toy_examples(8)
+    wide = build(kind).to(dtype).float()
     rows, eps = torch.arange(8), 1e-3
     exact = pool_of(wide, data).gradients(rows).double() @ pool_of(wide, data).direction(5).double()
     found = pool_of(half, data).slopes(rows, (5,), eps)[:, 0]

@@ -86,21 +86,23 @@ def show_scores(found: Evaluation, machine: bool) -> None:
 
 def bench(what: Annotated[str, typer.Argument(help="fit: the training loop against bare PyTorch loops. spsa: the "
                                             "zeroth-order step against two forward passes. selection: facility location "
-                                            "against two libraries, and a CoLM step by phase.")] = "fit",
+                                            "against two libraries, and a CoLM step by phase. opt-1.3b, phi-2: seconds and "
+                                            "peak bytes of a step at these shapes (GPU).")] = "fit",
           rounds: Annotated[int, typer.Option("--rounds", min=2)] = 12, machine: Json = False) -> None:
     """Measure speed, all contenders side by side in one run. Status 1: weights differ that should not, or a limit is missed."""
     from repro.bench import bench_fit
     from repro.bench_selection import bench_selection
+    from repro.bench_shapes import bench_opt, bench_phi
     from repro.bench_spsa import bench_spsa
     from repro.commands.studying import one_of
 
-    benches = {"fit": bench_fit, "spsa": bench_spsa, "selection": bench_selection}
+    benches = {"fit": bench_fit, "spsa": bench_spsa, "selection": bench_selection, "opt-1.3b": bench_opt, "phi-2": bench_phi}
     found = benches[one_of("WHAT", what, tuple(benches))](rounds)
     if machine:
         print(json.dumps(found, indent=1))
     else:
-        show_bench(found)
-    if not all(found["equal"].values()) or not all(limit["holds"] for limit in found.get("limits", ())):
+        (show_bench if "equal" in found else show_shapes)(found)
+    if not all(found.get("equal", {}).values()) or not all(limit["holds"] for limit in found.get("limits", ())):
         raise typer.Exit(1)
 
 
@@ -127,3 +129,17 @@ def show_bench(found: dict[str, Any]) -> None:
         held, unit = "holds" if limit["holds"] else "MISSED", limit.get("unit", "x")
         console.print(f"{limit['at']}: {limit['what']} {limit['limit']:g}{unit}: {limit['ratio']:.2f}{unit}, {held}; bound by "
                       f"{limit['bound by']}", soft_wrap=True)
+
+
+def show_shapes(found: dict[str, Any]) -> None:
+    table = Table("method", "precision", "batch", "micro-batch", "s a step", "choosing", "peak GB", "weights GB", "state GB",
+                  title=escape(found["setting"]))
+    for row in found["rows"]:
+        named = (escape(row["name"]), row["precision"], str(row["batch"]), str(row["micro_batch"] or row["batch"]))
+        if "missing" in row:
+            table.add_row(*named, row["missing"])
+            continue
+        bytes_ = (row["peak_bytes"], row["weight_bytes"], row["state_bytes"])
+        table.add_row(*named, f"{row['step_s']:.3f}", f"{row['selecting_s'] / row['step_s']:.0%}",
+                      *("–" if b is None else f"{b / 1e9:.2f}" for b in bytes_))
+    Console().print(table)

@@ -9,6 +9,7 @@ from repro.papers.helene import memory
 from repro.papers.helene.arms import CORE_ELSEWHERE, METHODS, Cell, cells, in_context, name
 from repro.papers.helene.measures import NAMES, accuracy, goal_of, speed
 from repro.scales import Scale, get
+from repro.shapes import Shapes
 
 ROBERTA = "RoBERTa-large"
 VARIANTS = {"full": "", "lora": ", LoRA", "prefix": ", prefix"}
@@ -68,7 +69,7 @@ def _by_component(scale: Scale) -> TableSpec:
                      "Shape of figure 5(a), which is known second hand.")
 
 
-def _memory(shapes: memory.Shapes) -> TableSpec:
+def _memory(shapes: Shapes) -> TableSpec:
     """Rows: methods. Columns: what each keeps, in bytes, and the sum."""
     def part(name: str) -> Callable[[str], int]:
         return lambda method: int(vars(memory.of(shapes, method))[name])

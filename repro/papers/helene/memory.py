@@ -12,11 +12,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from transformers import OPTConfig, OPTForCausalLM, RobertaConfig, RobertaForMaskedLM
 
 from methods import directions, papers
 from methods.parts import Attached, Clock, Dense, Refused, Seeded, State, Weight
@@ -24,38 +22,9 @@ from methods.recipe import Recipe
 from methods.scope.full import Full
 from methods.scope.lora import Lora
 from methods.streams import Streams
+from repro.shapes import OPT_1_3B, ROBERTA_LARGE, Shapes
 
-
-@dataclass(frozen=True)
-class Shapes:
-    """A base model's sizes; `source` says where they stand."""
-
-    name: str
-    kind: Literal["roberta", "opt"]
-    hidden: int
-    inner: int
-    layers: int
-    heads: int
-    vocabulary: int
-    positions: int
-    source: str
-
-    def model(self) -> nn.Module:
-        """The model without numbers, in float32; its head is the embedding, as in both releases."""
-        sizes: dict[str, Any] = {"vocab_size": self.vocabulary, "hidden_size": self.hidden, "num_hidden_layers": self.layers,
-                                 "num_attention_heads": self.heads, "max_position_embeddings": self.positions}
-        with torch.device("meta"):
-            made: nn.Module = (
-                RobertaForMaskedLM(RobertaConfig(**sizes, intermediate_size=self.inner, type_vocab_size=1))
-                if self.kind == "roberta" else OPTForCausalLM(OPTConfig(**sizes, ffn_dim=self.inner,
-                                                                        word_embed_proj_dim=self.hidden)))
-        return made
-
-
-MODELS = (
-    Shapes("RoBERTa-large", "roberta", 1024, 4096, 24, 16, 50265, 514, "config.json of FacebookAI/roberta-large"),
-    Shapes("OPT-1.3B", "opt", 2048, 8192, 24, 32, 50272, 2048, "config.json of facebook/opt-1.3b"),
-)
+MODELS = (ROBERTA_LARGE, OPT_1_3B)
 RATE = 1.0
 """No byte depends on it."""
 QUERY_VALUE = Lora(r=8, alpha=16.0, targets="query_value")

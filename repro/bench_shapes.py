@@ -1,0 +1,132 @@
+"""Seconds and peak bytes of a step at a paper's own shapes, random weights, on the GPU that is there.
+
+Neither depends on what the weights hold. A case that does not fit is a row that says so. Cases run one after the other, each
+with the device's memory to itself; times are medians over steps, so that ratios between rows of one run can be read.
+"""
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from methods import papers
+from methods.examples import Example
+from methods.fit import fit
+from methods.parts import Refused
+from methods.recipe import Recipe
+from methods.scope.lora import Lora
+from methods.selection.colm import Colm
+from methods.streams import Streams
+from methods.training import Precision, Training
+from repro import pins
+from repro.shapes import OPT_1_3B, PHI_2, Shapes
+
+WARM_UP = 2
+"""Steps before the first that is timed."""
+LARGE, SMALL = 9, 5
+"""Sources of the random texts: nine of ten texts come from one of the large, the tenth from one of the small."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way to train; `micro_batch` None: the whole batch at once."""
+
+    name: str
+    recipe: Recipe
+    batch: int
+    precision: Precision
+    micro_batch: int | None = None
+
+
+def opt() -> list[Case]:
+    """HELENE's comparison: 16 texts at once, in float32 and in bfloat16."""
+    adapters = Lora(r=8, alpha=16.0, targets="query_value")
+    recipes = {"MeZO": papers.mezo(1e-7), "HELENE": papers.helene(1e-7),
+               "HELENE, one curvature a tensor": papers.helene(1e-7, curvature="scalar"),
+               "LoRA-HELENE": papers.helene(1e-7, scope=adapters), "FT (AdamW)": papers.full(1e-6)}
+    return [Case(name, recipe, 16, precision) for precision in ("fp32", "bf16") for name, recipe in recipes.items()]
+
+
+def phi() -> list[Case]:
+    """CoLM's comparison: LoRA r 128, with micro-batches of one size, and as the paper's four devices with eight parts have."""
+    plain = papers.lora(1e-6, r=128, alpha=512.0, targets=("q_proj", "k_proj", "v_proj", "fc1", "fc2"))
+    colm = replace(plain, selection=Colm(pool=2))
+    fixed = [Case(f"FT {b}", plain, b, "bf16", 2) for b in (64, 128, 256)]
+    grown = [Case(f"FT {b}, micro-batch {b // 32}", plain, b, "bf16", b // 32) for b in (128, 256)]
+    return [*fixed, *grown, Case("CoLM 64 of 128", colm, 64, "bf16", 2)]
+
+
+def bench_opt(rounds: int = 12) -> dict[str, Any]:
+    """OPT-1.3B, 400 tokens a text. Raises Refused without a GPU."""
+    return bench(OPT_1_3B, opt(), 400, rounds)
+
+
+def bench_phi(rounds: int = 12) -> dict[str, Any]:
+    """Phi-2, 512 tokens a text. Raises Refused without a GPU."""
+    return bench(PHI_2, phi(), 512, rounds)
+
+
+def bench(shapes: Shapes, cases: Sequence[Case], tokens: int, rounds: int, device: str = "cuda") -> dict[str, Any]:
+    """`rows`: one a case, with median seconds of a step and of choosing its examples, and the peak of allocated bytes."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise Refused(f"cannot measure {shapes.name}'s shapes here; because PyTorch finds no CUDA device; run it on a machine "
+                      "with a GPU")
+    named = torch.cuda.get_device_name() if device == "cuda" else device
+    return {"rows": [measured(shapes, case, tokens, rounds, device) for case in cases], "versions": dict(pins.versions()),
+            "setting": f"{shapes.name} with random weights, {tokens} tokens a text, {named}, {rounds} steps"}
+
+
+def measured(shapes: Shapes, case: Case, tokens: int, rounds: int, device: str) -> dict[str, Any]:
+    """One case as JSON values. `peak_bytes` is None where the device does not count; `missing` says why there is no time."""
+    row = {"name": case.name, "batch": case.batch, "micro_batch": case.micro_batch, "precision": case.precision}
+    empty(device)
+    try:
+        return row | timed(shapes, case, tokens, rounds, device)
+    except torch.OutOfMemoryError:
+        return row | {"missing": "out of memory"}
+
+
+def timed(shapes: Shapes, case: Case, tokens: int, rounds: int, device: str) -> dict[str, Any]:
+    torch.manual_seed(0)
+    model = shapes.model(device, torch.bfloat16 if case.precision == "bf16" else torch.float32)
+    training = Training(steps=WARM_UP + rounds, batch_size=case.batch, micro_batch=case.micro_batch, precision=case.precision)
+    stream = fit(model, case.recipe, texts(4 * case.batch, tokens, shapes.vocabulary), training, Streams(0), pad_id=1)
+    step_s, selecting_s, before = [], [], next(stream).selecting
+    for turn in range(training.steps or 0):
+        wait(device)
+        began = time.perf_counter()
+        now = next(stream)
+        wait(device)
+        if turn >= WARM_UP:
+            step_s.append(time.perf_counter() - began)
+            selecting_s.append(now.selecting - before)
+        before = now.selecting
+    return {"step_s": statistics.median(step_s), "selecting_s": statistics.median(selecting_s),
+            "steps_per_s": 1 / statistics.median(step_s), "state_bytes": now.state_bytes,
+            "weight_bytes": sum(p.nbytes for p in model.parameters()),
+            "peak_bytes": torch.cuda.max_memory_allocated() if device == "cuda" else None}
+
+
+def texts(n: int, tokens: int, vocabulary: int) -> list[Example]:
+    """Random tokens, a quarter of each text the answer, from sources of unequal size."""
+    rows = torch.randint(2, vocabulary, (n, tokens), generator=torch.Generator().manual_seed(1)).tolist()
+    return [Example(tuple(row), tokens - tokens // 4,
+                    source=f"small {i // 10 % SMALL}" if i % 10 == 0 else f"large {i % LARGE}") for i, row in enumerate(rows)]
+
+
+def wait(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def empty(device: str) -> None:
+    """Frees what earlier cases left, and counts the peak from here."""
+    gc.collect()
+    if device == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
