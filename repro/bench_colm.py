@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from methods import anatomy, papers
+from methods import papers
 from methods.examples import Example
 from methods.fit import Snapshot, Training, fit
 from methods.objective.nll import Nll
@@ -23,6 +23,7 @@ from methods.recipe import Recipe
 from methods.selection.colm import Colm
 from methods.streams import Streams
 from repro import scales
+from repro.papers.colm import cost
 from repro.scale import DataRef
 from suites import data, models
 
@@ -58,10 +59,11 @@ def bench_colm(rounds: int = 12) -> dict[str, Any]:
                      f"({ratio(found['CoLM'].passes_s, found['CoLM'].selecting_s):.0%} of that passes, the rest picking); "
                      f"{ratio(found['CoLM'].step_s, found['random b'].step_s):.2f}x of random b, "
                      f"{ratio(found['CoLM'].step_s, found['random 2 b'].step_s):.2f}x of random 2 b")
-        least = arithmetic(twice / b, anatomy.read(model).n_blocks, 3 if name == "full" else 2)
+        least = cost.share(twice / b, scale.setting("colm.scored"), scale.setting("colm.blocks"),
+                           cost.WEIGHTS if name == "full" else cost.ADAPTERS)
         limits.append({"at": f"{name}, {b} of {twice}", "what": "selection's share of a CoLM step, at most", "limit": MOST,
                        "unit": "", "ratio": share, "holds": share <= MOST,
-                       "bound by": f"the passes, {least:.0%} of the arithmetic where all is scored"})
+                       "bound by": f"the passes: {least:.0%} of the arithmetic"})
     return {"phases": lines, "limits": limits}
 
 
@@ -99,13 +101,6 @@ def passes(now: Snapshot, examples: list[Example], micro_batch: int) -> float:
 def _others(examples: list[Example], few: frozenset[str], n: int) -> Iterator[int]:
     """Examples of large sources in the place of those of the pool that were not chosen."""
     return (i for i, _ in zip((i for i, e in enumerate(examples) if e.source not in few), range(n), strict=False))
-
-
-def arithmetic(pool: float, blocks: int, training: int) -> float:
-    """The share of selection in a step's arithmetic, in forward passes of a batch: over the pool one through all blocks but
-    the last and two through the last, against `training` (2 where no gradient of the weights themselves is formed)."""
-    selecting = pool * (1 + 1 / blocks)
-    return selecting / (selecting + training)
 
 
 def ratio(ours: list[float], theirs: list[float]) -> float:

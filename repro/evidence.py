@@ -76,6 +76,10 @@ class Evidence:
     _series: dict[tuple[str, Measure], Series] = field(default_factory=dict, compare=False)
     _by_suite: dict[str, dict[str, pd.DataFrame]] = field(default_factory=dict, compare=False)
 
+    def untrained(self, arm: str) -> bool:
+        """Whether nothing is trained in the arm of this name."""
+        return any(a.name == arm and not a.stages for a in self.arms)
+
     def __post_init__(self) -> None:
         for record in self.source.records(self.scale, self.paper):
             if self.only is None or record.run_id in self.only:

@@ -22,6 +22,7 @@ from methods.examples import Example
 from methods.parts import Refused
 from repro import devices, pins, scales
 from repro.curve import Curve
+from repro.papers.colm import contenders
 from repro.partial import EVERY_S, Partial
 from repro.scale import Scale, TaskRef
 from repro.store import Store
@@ -102,7 +103,8 @@ class Desk:
                 test = self.examples(run, scale, model, tokenizer, key, "test")[:call.limit]
                 found.append(by_loss(heldout.evaluate(model, test, pad_id=pad_of(tokenizer), batch_size=scale.batch_size)))
             elif name == coresets.NAME:
-                found.append(self.coresets(run, scale, model, tokenizer, key, call.limit))
+                train = self.examples(run, scale, model, tokenizer, key, "train")
+                found.append(contenders.compare(model, train, scale, pools=call.limit, pad_id=pad_of(tokenizer)))
             elif name == PROBE:
                 found.append(self.probe(run, scale, model, tokenizer, key, call.limit))
             else:
@@ -117,14 +119,6 @@ class Desk:
             raise Refused(f"cannot probe on the training set {key}; because its texts have no classes; use one of a task")
         return by_task(probe.evaluate(model, tokenizer, ref.task, source=ref.root, batch_size=scale.batch_size,
                                       seed=data_seed(run.seed), k=ref.k, limit=limit))
-
-    def coresets(self, run: Run, scale: Scale, model: nn.Module, tokenizer: Any, key: str, pools: int | None) -> Evaluation:
-        """How well selections stand for a training set, on as many pools as asked for (None: ten)."""
-        data = self.examples(run, scale, model, tokenizer, key, "train")
-        rules = coresets.contenders(scale.setting("colm.h"), scale.setting("colm.eps"), scale.setting("colm.many"))
-        return coresets.evaluate(model, data, rules, size=scale.setting("colm.pools")[0], pools=pools or 10, seed=run.seed,
-                                 pad_id=pad_of(tokenizer), micro_batch=scale.batch_size)
-
 
 def shots(ref: TaskRef, model: nn.Module, tokenizer: Any, split: data.Split, seed: int) -> list[Example]:
     """A task's training or dev examples.

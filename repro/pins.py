@@ -6,27 +6,40 @@ generator of the tiny world and the pretraining are left out: what they made is 
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
 from methods.digests import of_files
 from repro import devices
-from repro.scale import Scale
-from repro.study import Arm
+from repro.scale import DataRef, Scale, TaskRef
+from repro.study import PROBES, Arm
 
 HOUSE = Path(__file__).resolve().parent.parent
-READS = ("methods/**/*.py", "suites/**/*.py", "repro/measure.py", "repro/probes.py", "repro/training.py")
+READS = ("methods/**/*.py", "suites/**/*.py", "repro/curve.py", "repro/measure.py", "repro/probes.py", "repro/training.py",
+         "repro/papers/*/contenders.py")
+LOOKED_UP = frozenset(f"colm.{name}" for name in ("h", "eps", "many", "pools", "r", "alpha", "targets"))
+"""Settings that the suite "coresets" reads."""
 MADE_ELSEWHERE = "suites/world/"
-LIBRARIES = ("torch", "transformers", "peft", "lm_eval", "datasets", "tokenizers", "numpy")
+LIBRARIES = ("torch", "transformers", "peft", "lm_eval", "datasets", "tokenizers", "numpy", "scipy", "scikit-learn")
 
 
 def pins(scale: Scale, arm: Arm) -> Mapping[str, str]:
-    """Digests of what the arm's runs read at this scale."""
-    data = {f"data {key}": scale.data(key).digest() for key in sorted({s.data for s in arm.stages})}
+    """Digests of what the arm's runs read at this scale, and the settings that they look up while they run."""
+    named = {key for call in arm.suites if (key := call.suite.partition(":")[2]) in scale.sets}
+    data = {f"data {key}": read(scale.data(key)) for key in sorted({s.data for s in arm.stages} | named)}
+    looked = {key: repr(value.value) for key, value in scale.settings.items() if key in LOOKED_UP} \
+        if any(call.suite.startswith("coresets:") for call in arm.suites) else {}
     source = scale.source()
     return {"code": code(), "weights": scale.model(arm.base).digest(), "device": devices.name(scale.device),
-            "suites": source.name if source else "Hub", **data, **versions()}
+            "suites": source.name if source else "Hub", "probes": repr(sorted(PROBES.items())), **data, **looked, **versions()}
+
+
+def read(ref: DataRef | TaskRef) -> str:
+    """A training set's files and how they are read."""
+    how = {k: v for k, v in vars(ref).items() if k not in ("root", "origin", "note")}
+    return f"{ref.digest()} {hashlib.blake2b(repr(sorted(how.items())).encode(), digest_size=6).hexdigest()}"
 
 
 @functools.cache

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -137,7 +137,8 @@ def readme_block(papers: Iterable[Paper], scale: Scale, source: Source, figures:
 
 def _readme_part(paper: Paper, scale: Scale, source: Source, figures: Path, shown_at: str) -> list[str]:
     evidence = evidence_of(paper, scale, source)
-    drawn = plot.draw(paper.figures(scale.name)[0], evidence, figures)
+    first = paper.figures(scale.name)[0]
+    drawn = plot.draw(replace(first, id=f"{paper.name}-{first.id}"), evidence, figures)
     picture = [f"![{drawn.title}]({shown_at}/{drawn.files[1].name})", "", f"*{drawn.title}. {drawn.caption}*", ""]
     verdicts = judge(paper.claims(scale.name), evidence)
     heading = [f"### {paper.title.partition(':')[0]} (arXiv {paper.arxiv})", ""]

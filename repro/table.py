@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from repro.bootstrap import Estimate, estimate
-from repro.claims import Column, Measure, Row, TableSpec
+from repro.claims import Column, Measure, OfCurve, Row, TableSpec
 from repro.evidence import Evidence, Missing
 from repro.papers.numbers import Printed, printed
 
@@ -82,8 +82,8 @@ def _entries(row: Row, column: Column, evidence: Evidence) -> list[Entry]:
 
 
 def ours(arm: str | None, measure: Measure, evidence: Evidence) -> Entry:
-    """Our mean, or in a word why there is none."""
-    if arm is None:
+    """Our mean, or in a word why there is none. What is read off training has no number where nothing is trained."""
+    if arm is None or (isinstance(measure, OfCurve) and evidence.untrained(arm)):
         return "–"
     try:
         return Mean.of(estimate(evidence.series(arm, measure)), measure.unit)

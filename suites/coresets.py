@@ -1,18 +1,18 @@
 """How well a selection's batches stand for the data, measured on true gradients, pool by pool.
 
-Pools of P training examples are drawn; from each every rule picks k. With G_i the gradient of example i on the last value
-projection (the model's weights are not touched) and g the mean over a rule's picks:
+Pools of P training examples are drawn; from each every rule picks k. With G_i the gradient of example i's mean loss on the last
+value projection (of LoRA's B where the model has adapters there; no weight is touched) and g the mean over a rule's picks:
 - variance: |g - mean over pools of g|^2 (unbiased by n / (n - 1)), what the paper's figure 3b and theorem 4.3 are about;
 - error: |g - mean of G over all pools|^2, which counts the bias of a rule that prefers some sources too;
 - skill: agreement with the picks of the same rule from true gradients, 0 at chance (given the quotas), 1 where all agree.
 Gains are relative to `random`, uniform picks of k: 1 - the rule's mean square / that of random (0: no gain).
 
-Source: Nguyen et al. (CoLM), arXiv 2407.19580, section 5; the skill is that of the fact sheet's third-party audit.
+Source: Nguyen et al. (CoLM), arXiv 2407.19580, figure 3b and theorem 4.3; the skill is ours.
 """
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -22,19 +22,17 @@ from torch import Tensor, nn
 
 from methods.examples import Example
 from methods.objective.nll import Nll
-from methods.parts import Clock, Refused, Selection, State
+from methods.parts import Chosen, Clock, Refused, Selection, State
 from methods.probe import Pool, small_sources
 from methods.quotas import kept_and_quotas
-from methods.selection.colm import Colm
 from methods.selection.uniform import Uniform
-from methods.selection.uniform_by_source import UniformBySource
 from methods.streams import Streams
 from suites.heldout import clustered_mean
 from suites.suite import Evaluation
 
 Floats = npt.NDArray[np.float64]
-Picks = list[tuple[Tensor, Tensor]]
-"""(index, weight) of one pool after the other."""
+Pairs = Sequence[tuple[str, str, str]]
+"""(kind of number, rule, other rule) whose difference is told too."""
 NAME = "coresets"
 RANDOM = "random"
 
@@ -48,65 +46,80 @@ class Contender:
     oracle: Selection | None = None
 
 
-def contenders(h: int | None, eps: float, many: int) -> dict[str, Contender]:
-    """CoLM with one direction, with many and with true gradients; random examples of the same mixture; twice the batch."""
-    one = Colm(pool=2, h=h, eps=eps)
-    oracle = replace(one, z="gradient")
-    return {"colm": Contender(one, oracle=oracle), "many": Contender(replace(one, z="step", m=many), oracle=oracle),
-            "oracle": Contender(oracle), "mixture": Contender(UniformBySource(pool=2)), "random-2x": Contender(Uniform(), 2)}
+@dataclass
+class Known(Pool):
+    """A pool all of whose gradients have been taken."""
 
+    taken: Tensor = field(default_factory=lambda: torch.empty(0))
 
-PAIRS = (("mixture", "colm"), ("many", "colm"), (RANDOM, "colm"))
-"""Differences that are told too."""
+    def gradients(self, rows: Tensor) -> Tensor:
+        return self.taken[rows]
 
 
 def evaluate(model: nn.Module, data: Sequence[Example], rules: Mapping[str, Contender], *, size: int, pools: int, seed: int,
-             pad_id: int, micro_batch: int, name: str = NAME) -> Evaluation:
-    """One row per pool of `size`, half of which is chosen: gains and skill of every rule, and the differences of `PAIRS`.
+             pad_id: int, micro_batch: int, pairs: Pairs = (), name: str = NAME) -> Evaluation:
+    """One row per pool of `size`, half of which is chosen: gains and skill of every rule, and the differences of `pairs`.
 
-    Raises Refused where the data do not fill two pools.
+    The pools depend on the seed alone. Raises Refused where the data do not fill two pools.
     """
     if min(pools, len(data) // size) < 2:
         raise Refused(f"cannot compare selections on {len(data)} examples; because a variance needs two pools of {size} at "
                       "least; use more data or a smaller pool")
-    device = next(model.parameters()).device
-    drawn = [Pool(data, where, small_sources(data), Nll(), model, None, pad_id, micro_batch, device)
-             for where in _cut(len(data), size, pools, seed)]
+    few, device = small_sources(data), next(model.parameters()).device
+    drawn = (Pool(data, where, few, Nll("example"), model, None, pad_id, micro_batch, device)
+             for where in _cut(len(data), size, pools, seed))
     columns = _measured(drawn, rules, size // 2, seed)
-    for one, other in PAIRS:
-        for kind in ("variance gain", "error gain", "skill"):
-            if f"{kind} {other}" in columns and (one == RANDOM or f"{kind} {one}" in columns):
-                columns[f"{kind} {one} minus {other}"] = columns.get(f"{kind} {one}", 0.0) - columns[f"{kind} {other}"]
-    facts = [f"{name}/{i}" for i in range(len(drawn))]
-    table = pd.DataFrame({"suite": name, "task": name, "item": range(len(drawn)), "fact": facts, **columns})
-    scores = {c: clustered_mean(v, np.ones(len(v)), facts) for c, v in columns.items()}
-    return Evaluation({name: scores}, table, truncated=0, versions={"pools": f"{len(drawn)} of {size}"})
+    for kind, one, other in pairs:
+        columns[f"{kind} {one} minus {other}"] = columns.get(f"{kind} {one}", 0.0) - columns[f"{kind} {other}"]
+    n = len(next(iter(columns.values())))
+    facts = [f"{name}/{i}" for i in range(n)]
+    table = pd.DataFrame({"suite": name, "task": name, "item": range(n), "fact": facts, **columns})
+    scores = {c: clustered_mean(v, np.ones(n), facts) for c, v in columns.items()}
+    return Evaluation({name: scores}, table, truncated=0, versions={"pools": f"{n} of {size}"})
 
 
-def _measured(pools: Sequence[Pool], rules: Mapping[str, Contender], k: int, seed: int) -> dict[str, Floats]:
-    """Column -> [pools]"""
-    gradients = [pool.gradients(torch.arange(len(pool))).double() for pool in pools]
-    everything = torch.cat(gradients).mean(0)
-    made: dict[str, Picks] = {}
+def _measured(pools: Iterable[Pool], rules: Mapping[str, Contender], k: int, seed: int) -> dict[str, Floats]:
+    """Column -> [pools]. One pool's gradients are held at a time, and of each rule its picks' means."""
+    whole: list[Tensor] = []
+    means: dict[str, list[Tensor]] = {name: [] for name in (RANDOM, *rules)}
+    skills: dict[str, list[float]] = {name: [] for name, contender in rules.items() if contender.oracle is not None}
+    memory: dict[str, State] = {}
+    for step, pool in enumerate(pools):
+        known = _known(pool)
+        clock, chosen = Clock(step, step + 1, 1.0), dict[str, Chosen]()
 
-    def chosen(rule: Selection, size: int) -> Picks:
-        """Picked once: several rules share one oracle."""
-        key = f"{size} by {rule!r}"
-        if key not in made:
-            made[key] = _picks(rule, pools, size, seed)
-        return made[key]
+        def choose(rule: Selection, size: int, pool: Pool = known, clock: Clock = clock,
+                   chosen: dict[str, Chosen] = chosen) -> Chosen:
+            """A rule's picks, with its own memory from pool to pool; several rules share one oracle."""
+            key = f"{size} by {rule!r}"
+            if key not in chosen:
+                chosen[key] = rule(pool, size, memory.setdefault(key, {}), clock, Streams(seed))
+            return chosen[key]
 
-    random = _means(gradients, chosen(Uniform(), k))
+        whole.append(known.taken.mean(0))
+        means[RANDOM].append(_mean(known.taken, choose(Uniform(), k)))
+        for name, contender in rules.items():
+            picks = choose(contender.rule, contender.times * k)
+            means[name].append(_mean(known.taken, picks))
+            if contender.oracle is not None:
+                skills[name].append(_skill(picks.index, choose(contender.oracle, k).index, known, k))
+    return _columns(torch.stack(whole).mean(0), {n: torch.stack(m) for n, m in means.items()}, skills)
+
+
+def _known(pool: Pool) -> Known:
+    fields_ = {f.name: getattr(pool, f.name) for f in fields(Pool)}
+    return Known(**fields_, taken=pool.gradients(torch.arange(len(pool))))
+
+
+def _columns(everything: Tensor, means: Mapping[str, Tensor], skills: Mapping[str, Sequence[float]]) -> dict[str, Floats]:
+    """everything [d], means [pools, d] of every rule."""
     columns: dict[str, Floats] = {}
-    for name, contender in rules.items():
-        picks = chosen(contender.rule, contender.times * k)
-        means = _means(gradients, picks)
-        columns[f"variance gain {name}"] = _gain(_around_own_mean(means), _around_own_mean(random))
-        columns[f"error gain {name}"] = _gain(*((m - everything).square().sum(1) for m in (means, random)))
-        if contender.oracle is not None:
-            true = chosen(contender.oracle, k)
-            columns[f"skill {name}"] = np.array([_skill(a[0], b[0], p, k) for a, b, p in zip(picks, true, pools, strict=True)])
-    return columns
+    random = means[RANDOM]
+    for name, of in means.items():
+        if name != RANDOM:
+            columns[f"variance gain {name}"] = _gain(_around_own_mean(of), _around_own_mean(random))
+            columns[f"error gain {name}"] = _gain(*((m - everything).square().sum(1) for m in (of, random)))
+    return columns | {f"skill {name}": np.array(found) for name, found in skills.items()}
 
 
 def _gain(ours: Tensor, theirs: Tensor) -> Floats:
@@ -121,16 +134,10 @@ def _cut(n: int, size: int, pools: int, seed: int) -> list[list[int]]:
     return [order[i * size:(i + 1) * size] for i in range(min(pools, n // size))]
 
 
-def _picks(rule: Selection, pools: Sequence[Pool], k: int, seed: int) -> Picks:
-    """(index, weight) pool after pool, with the rule's own memory from pool to pool."""
-    state: State = {}
-    found = [rule(pool, k, state, Clock(i, len(pools), 1.0), Streams(seed)) for i, pool in enumerate(pools)]
-    return [(chosen.index, chosen.weight.double()) for chosen in found]
-
-
-def _means(gradients: Sequence[Tensor], picks: Picks) -> Tensor:
-    """[pools, d]"""
-    return torch.stack([(w / w.sum()) @ g[index] for g, (index, w) in zip(gradients, picks, strict=True)])
+def _mean(gradients: Tensor, chosen: Chosen) -> Tensor:
+    """[d] float64"""
+    weight = chosen.weight.double()
+    return (weight / weight.sum()) @ gradients[chosen.index].double()
 
 
 def _around_own_mean(means: Tensor) -> Tensor:

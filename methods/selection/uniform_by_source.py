@@ -23,11 +23,12 @@ class UniformBySource:
     """Out of `pool` times the batch. Small sources that alone exceed the batch: a random part of them."""
 
     pool: int = 2
+    keep_small: bool = True
     sees: Sight = Sight.NOTHING
 
     def __call__(self, probe: Probe, k: int, state: State, clock: Clock, streams: Streams) -> Chosen:
         order = ordered(probe)[streams.permutation(len(probe), "selection", clock.step)]
-        kept, quotas = kept_and_quotas(probe.sources, probe.small, k, order)
+        kept, quotas = kept_and_quotas(probe.sources, probe.small if self.keep_small else frozenset(), k, order)
         picks = [i for source, quota in quotas.items()
                  for i in [j for j in order.tolist() if probe.sources[j] == source][:quota]]
         return unweighted(torch.cat([kept, torch.tensor(picks, dtype=torch.long)]))

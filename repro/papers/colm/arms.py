@@ -1,8 +1,8 @@
 """CoLM's arms: b examples out of a pool of 2 b, random batches of b, 2 b and 4 b, and b with the same mixture of sources.
 
-All train the same adapters for the same number of steps. Random batches of each size, the mixture and CoLM have a learning
-rate of their own, tuned with the same number of trials; what changes one choice of CoLM runs at CoLM's rate, and other rules of
-selection at that of random batches of their size.
+All train the same adapters for the same number of steps, on the mean loss of the batch's examples. Random batches of each
+size, the mixture and CoLM have a learning rate of their own, tuned with the same number of trials; what changes one choice of
+CoLM runs at CoLM's rate, and other rules of selection at that of random batches of their size.
 """
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import Any
 
 from methods import papers
 from methods.objective.label_words import LabelWords
-from methods.parts import Selection
+from methods.objective.nll import Nll
+from methods.parts import Refused, Selection
 from methods.selection.big_gradient_norm import BigGradientNorm
 from methods.selection.big_loss import BigLoss
 from methods.selection.clustered import Clustered
@@ -23,6 +24,7 @@ from methods.selection.middle_perplexity import MiddlePerplexity
 from methods.selection.uniform import Uniform
 from methods.selection.uniform_by_source import UniformBySource
 from methods.training import Training
+from repro.papers.colm import cost
 from repro.papers.rates import Tuned, check_even, tuned
 from repro.scale import TaskRef
 from repro.scales import Scale, get
@@ -54,13 +56,18 @@ def variants(scale: Scale) -> dict[str, tuple[str, Colm]]:
         "colm-many": (f"{many} directions", colm(scale, z="step", m=many)),
         "colm-gradient": ("true gradients", colm(scale, z="gradient")),
         "colm-no-small": ("small sources not kept", colm(scale, keep_small=False)),
-        "colm-no-adam": ("gradients as they are", colm(scale, z="gradient", adam=False)),
+        "colm-no-adam": ("gradients as they are, not as Adam steps", colm(scale, adam=False)),
         "colm-one-group": ("medoids over all sources", colm(scale, per_source=False)),
         "colm-clusters": ("weighted by cluster size", colm(scale, weights="clusters")),
         "colm-all-coordinates": ("true gradients, all coordinates", colm(scale, z="gradient", h=None)),
         "colm-l2": ("true gradients, Euclidean", colm(scale, z="gradient", metric="l2")),
         "colm-cosine": ("true gradients, cosine", colm(scale, z="gradient", metric="cosine")),
     }
+
+
+def labels(scale: Scale) -> dict[str, str]:
+    """Arm -> what a line of a table is called."""
+    return LABELS | {name: label for name, (label, _) in variants(scale).items()}
 
 
 def rules() -> dict[str, Selection]:
@@ -76,12 +83,9 @@ def main(scale: Scale) -> dict[str, tuple[int, Selection]]:
             "mixture": (b, UniformBySource(pool=FACTOR)), "colm": (b, colm(scale))}
 
 
-def longer(scale: Scale, blocks: int = 6) -> float:
-    """Steps of a plain batch for one of CoLM's, where a backward pass costs two forward ones.
-
-    CoLM's step has 3 passes over b and, over the pool, one through all blocks but the last and two through the last.
-    """
-    return (3 + FACTOR * (1 + 1 / blocks)) / 3
+def longer(scale: Scale) -> float:
+    """Steps of a plain batch in the arithmetic of one of CoLM's."""
+    return 1 + cost.selecting(FACTOR, scale.setting("colm.scored"), scale.setting("colm.blocks")) / cost.ADAPTERS
 
 
 def stage(scale: Scale, size: int, rule: Selection, lr: float, times: float = 1.0, data: str = DATA) -> Stage:
@@ -90,9 +94,8 @@ def stage(scale: Scale, size: int, rule: Selection, lr: float, times: float = 1.
         return scale.setting(f"colm.{key}")
 
     steps = round(times * s("steps" if data == DATA else "task_steps"))
-    recipe = replace(papers.lora(lr, r=s("r"), alpha=s("alpha"), dropout=s("dropout"), targets=s("targets")), selection=rule)
-    if data != DATA:
-        recipe = replace(recipe, objective=LabelWords())
+    adapters = papers.lora(lr, r=s("r"), alpha=s("alpha"), dropout=s("dropout"), targets=s("targets"))
+    recipe = replace(adapters, selection=rule, objective=Nll("example") if data == DATA else LabelWords())
     return Stage(recipe, data, Training(steps=steps, batch_size=size, micro_batch=s("micro_batch"), schedule=s("schedule"),
                                         warmup_steps=round(s("warmup") * steps), clip_norm=s("clip_norm"),
                                         precision=s("precision")))
@@ -128,12 +131,24 @@ def task_key(scale: Scale) -> str:
     return key
 
 
+def task_name(scale: Scale) -> str:
+    """Raises Refused where the setting names no task."""
+    ref = scale.data(task_key(scale))
+    if not isinstance(ref, TaskRef):
+        raise Refused(f"cannot compare selections on {task_key(scale)}; because it is no classification task; use one of glue's")
+    return ref.task
+
+
 def on_task(scale: Scale) -> Mapping[str, tuple[int, Selection]]:
-    """Where sources are unknown: random batches of b and 2 b, and CoLM over clusters."""
+    """Where sources are unknown: random batches of b and 2 b, and out of the same clusters random examples and CoLM's.
+
+    No cluster is kept whole, as in the authors' code for these tasks.
+    """
     b, twice, _ = scale.setting("colm.sizes")
     c, warmup, refresh = scale.setting("colm.clusters")
     return {"random": (b, Uniform()), "random-2x": (twice, Uniform()),
-            "colm": (b, Clustered(colm(scale), c=c, warmup=warmup, refresh=refresh))}
+            "mixture": (b, Clustered(UniformBySource(pool=FACTOR, keep_small=False), c=c, warmup=warmup, refresh=refresh)),
+            "colm": (b, Clustered(colm(scale, keep_small=False), c=c, warmup=warmup, refresh=refresh))}
 
 
 def arms(scale_name: str) -> tuple[Arm, ...]:
@@ -153,19 +168,20 @@ def arms(scale_name: str) -> tuple[Arm, ...]:
 def _more(scale: Scale, rates: Tuned, base: str, seeds: tuple[int, ...], calls: tuple[SuiteCall, ...]) -> list[Arm]:
     b = scale.setting("colm.sizes")[0]
     found = [Arm("random-longer", LABELS["random-longer"], base,
-                 (stage(scale, b, Uniform(), rates.rate("random"), times=longer(scale)),), calls, seeds, probes=(points(scale),))]
+                 (stage(scale, b, Uniform(), rates.rate("random"), times=longer(scale)),), calls, seeds,
+                 probes=(points(scale), "sources"))]
     for name, (label, rule) in variants(scale).items():
         found.append(Arm(name, f"CoLM, {label}", base, (stage(scale, b, rule, rates.rate("colm")),), calls, seeds, False))
     for name, other in rules().items():
-        found.append(Arm(name, LABELS[name], base, (stage(scale, b, other, rates.rate("random")),), calls, seeds, False))
+        found.append(Arm(name, LABELS[name], base, (stage(scale, b, other, rates.rate("random")),), calls, seeds, False,
+                         probes=("sources",)))
     return found
 
 
 def _tasks(scale: Scale, rates: Tuned, base: str, seeds: tuple[int, ...]) -> list[Arm]:
-    data = scale.data(task_key(scale))
-    assert isinstance(data, TaskRef)
-    calls = (SuiteCall(f"glue:{data.task}", 0, scale.setting("colm.items") and 200),)
-    return [Arm(f"{name}@task", f"{LABELS[name]}, {data.task}", base,
+    task = task_name(scale)
+    calls = (SuiteCall(f"glue:{task}", 0, scale.setting("colm.task_items")),)
+    return [Arm(f"{name}@task", f"{LABELS[name]}, {task}", base,
                 (stage(scale, size, rule, rates.rate(f"{name}@task"), data=task_key(scale)),), calls, seeds, False,
                 probes=("choice:2",))
             for name, (size, rule) in on_task(scale).items()]
