@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from methods import anatomy, checkpoint, examples
 from methods.examples import Example, collate
 from methods.likelihood import answer_counts, answer_losses
+from methods.modes import evaluating
 from methods.parts import Attached, Batch, Chosen, Clock, Dense, Gradient, Objective, Prepared, Refused, State, Weight
 from methods.probe import Pool, small_sources
 from methods.recipe import Recipe, describe
@@ -95,16 +96,13 @@ def mean_loss(model: nn.Module, data: Sequence[Example], *, pad_id: int, batch_s
     losses, counts = torch.zeros(len(data), dtype=torch.float64), torch.zeros(len(data), dtype=torch.long)
     order = sorted(range(len(data)), key=lambda i: len(data[i].input_ids))
     device = next(model.parameters()).device
-    was_training = model.training
-    model.eval()
-    with torch.no_grad():
+    with torch.no_grad(), evaluating(model):
         for start in range(0, len(order), batch_size):
             batch = collate(data, order[start:start + batch_size], pad_id).to(device)
             total = answer_losses(model, batch).cpu().double().sum(1)
             where = batch.index.cpu()
             counts[where] = answer_counts(batch).cpu()
             losses[where] = total / counts[where]
-    model.train(was_training)
     return losses, counts
 
 

@@ -1,15 +1,19 @@
 """The papers' methods and their baselines, each one expression over the slots. Rates have no default: they are tuned."""
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from methods.estimator.forward_grad import ForwardGrad
 from methods.estimator.spsa import Spsa
+from methods.objective.nll import Nll
 from methods.parts import Scope
 from methods.recipe import Recipe
 from methods.scope.full import Full
 from methods.scope.lisa import Lisa
 from methods.scope.lora import Lora
+from methods.selection.clustered import Clustered
+from methods.selection.colm import Colm
 from methods.update.adamw import AdamW
 from methods.update.conservative import Conservative
 from methods.update.galore import GaLore
@@ -56,6 +60,17 @@ def lisa_fixed(lr: float, gamma: int = 2, K: int | None = 20) -> Recipe:
     return lisa(lr, gamma=gamma, K=K, fixed=True)
 
 
+def colm(lr: float, r: int = 128, alpha: float = 512.0, **selection: Any) -> Recipe:
+    """CoLM (arXiv 2407.19580) over LoRA, as the authors run it; examples carry the names of their sources."""
+    return Recipe(Lora(r=r, alpha=alpha), AdamW(lr=lr), selection=Colm(**selection), objective=Nll("example"))
+
+
+def colm_clustered(lr: float, c: int = 8, **fields: Any) -> Recipe:
+    """CoLM over clusters, for examples whose sources nobody wrote down (section 5.4)."""
+    plain = colm(lr, keep_small=False, **fields)
+    return replace(plain, selection=Clustered(plain.selection, c=c))
+
+
 def mezo(lr: float, eps: float = 1e-3, scope: Scope = FULL, **sgd: Any) -> Recipe:
     """MeZO (arXiv 2305.17333): SGD along SPSA's directions; `momentum` makes it ZO-SGD-MMT."""
     return Recipe(scope, Sgd(lr=lr, **sgd), Spsa(eps=eps))
@@ -92,7 +107,7 @@ def forward_grad(lr: float, scope: Scope = FULL, **sgd: Any) -> Recipe:
 
 
 NAMED = {"full": full, "full-sgd": full_sgd, "lora": lora, "galore": galore, "lisa": lisa,
-         "lisa-fixed": lisa_fixed, "embeddings-and-head": embeddings_and_head,
+         "colm": colm, "colm-clustered": colm_clustered, "lisa-fixed": lisa_fixed, "embeddings-and-head": embeddings_and_head,
          "mezo": mezo, "mezo-adam": mezo_adam, "helene": helene, "zo-sophia": zo_sophia, "zo-sign": zo_sign,
          "zo-conservative": zo_conservative, "forward-grad": forward_grad}
 """What `--recipe NAME` stands for."""

@@ -7,7 +7,7 @@ from methods.anatomy import Anatomy
 from methods.estimator.forward_grad import ForwardGrad
 from methods.objective.kl import KlToBase
 from methods.objective.nll import Nll
-from methods.parts import Refused
+from methods.parts import Refused, Sight
 from methods.recipe import Recipe, describe
 from methods.scope.lisa import Lisa
 from methods.scope.lora import Adapter, Lora
@@ -40,6 +40,14 @@ def galore_on_adapters(recipe: Recipe, model: Anatomy | None) -> str | None:
         return None
     return (f"cannot use GaLore with {describe(scope)}; because an adapter's matrices are of low rank already and a "
             "projection of their gradients saves nothing; use AdamW with it, or GaLore with Full or LISA")
+
+
+def selection_under_dora(recipe: Recipe, model: Anatomy | None) -> str | None:
+    scope = recipe.scope.of if isinstance(recipe.scope, Lisa) else recipe.scope
+    if recipe.selection.sees < Sight.FEATURES or not (isinstance(scope, Lora) and dict(scope.options).get("use_dora")):
+        return None
+    return (f"cannot use {describe(recipe.selection)} with DoRA; because it looks at the change that LoRA's B makes, and DoRA "
+            "rescales that; use LoRA without use_dora, or a selection by losses")
 
 
 def lisa_of_lisa(recipe: Recipe, model: Anatomy | None) -> str | None:
@@ -88,5 +96,5 @@ def empty_pool(recipe: Recipe, model: Anatomy | None) -> str | None:
             "from; use pool >= 1")
 
 
-RULES: tuple[Rule, ...] = (gradient_kind, galore_on_adapters, lisa_of_lisa, lisa_reweighted, lisa_gamma,
+RULES: tuple[Rule, ...] = (gradient_kind, galore_on_adapters, selection_under_dora, lisa_of_lisa, lisa_reweighted, lisa_gamma,
                            next_token_loss, forward_through_loha, empty_pool)

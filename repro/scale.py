@@ -141,7 +141,7 @@ class Scale:
     def setting(self, name: str) -> Any:
         """The value of a setting. Raises Refused where this scale has none."""
         if name not in self.settings:
-            raise Refused(f"cannot use setting {name!r} at scale {self.name}; because it has none; add it to repro/scales.py")
+            raise Refused(f"cannot use setting {name!r} at scale {self.name}; because it has none; add it to repro/settings")
         return self.settings[name].value
 
     def model(self, key: str) -> ModelRef:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import math
 from pathlib import Path
 
 import numpy as np
@@ -201,9 +202,11 @@ def test_every_component_can_be_switched_off():
 
 def test_a_loss_that_is_no_number_chooses_without_comparing():
     pool = fake()
-    pool.rows[5] = float("nan")
+    at = next(i for i, source in enumerate(pool.sources) if source not in pool.small)
+    pool.rows[at] = float("nan")
     chosen = Colm(z="gradient")(pool, 8, {}, clock(0), STREAMS).index.tolist()
     assert len(set(chosen)) == 8
+    assert at in chosen
 
 
 def test_wrong_fields_are_refused():
@@ -239,10 +242,26 @@ def test_it_trains_under_every_scope_and_resumes_exactly(scope, z, tmp_path: Pat
     assert all(torch.equal(weights_of(resumed)[n], t) for n, t in weights_of(straight).items())
 
 
+def test_dora_is_refused_before_the_first_step():
+    recipe = dataclasses.replace(papers.colm(1e-3), scope=Lora(r=2, options=(("use_dora", True),)))
+    with pytest.raises(Refused, match="with DoRA; because"):
+        next(fit(toy_llama(), recipe, sourced(), TRAINING, STREAMS, pad_id=PAD))
+
+
+@pytest.mark.parametrize("name", ["colm", "colm-clustered"])
+def test_the_named_recipes_train(name):
+    recipe = papers.NAMED[name](1e-3, r=2, alpha=4.0)
+    losses = [s.loss for s in fit(toy_llama(), recipe, sourced(), TRAINING, STREAMS, pad_id=PAD)][1:]
+    assert all(map(math.isfinite, losses))
+
+
 def test_helene_and_colm_go_together():
     recipe = dataclasses.replace(papers.helene(lr=1e-3), selection=Colm())
-    losses = [s.loss for s in fit(toy_llama(), recipe, sourced(), TRAINING, STREAMS, pad_id=PAD)]
-    assert len(losses) == 6
+    model = toy_llama()
+    losses = [s.loss for s in fit(model, recipe, sourced(), TRAINING, STREAMS, pad_id=PAD)][1:]
+    assert len(losses) == TRAINING.steps
+    assert all(map(math.isfinite, losses))
+    assert any(not torch.equal(now, before) for now, before in zip(model.parameters(), toy_llama().parameters(), strict=True))
 
 
 def test_training_on_the_whole_pool_equals_no_selection():

@@ -142,6 +142,17 @@ def test_a_references_program_gives_the_reference():
     assert [i.reference for i in resolved(rows)] == ["12", "5"]
 
 
+@pytest.mark.parametrize(("program", "why"), [("print(1 / 0)", "ZeroDivisionError"), ("x = 1  # print(x)", "it prints none")])
+def test_a_reference_that_cannot_be_computed_is_refused_and_not_left_empty(program, why):
+    with pytest.raises(Refused, match=why):
+        resolved([Item("What is it?", "", program, "", "")])
+
+
+def test_brackets_without_end_are_no_answer_and_no_crash():
+    assert not corrected.matches("(" * 600 + "1" + ")" * 600, "5")
+    assert corrected.matches("((1, 2), 3)", "((1,2),3)")
+
+
 class Scripted:
     """In the place of a model that is asked: what it says to a question, with and without the request."""
 

@@ -4,8 +4,8 @@ Source: Nguyen et al. (CoLM), arXiv 2407.19580, section 5.4 and table 7: after `
 states are clustered, clusters take the sources' place, and the clustering is made anew `refresh` times, evenly over the rest.
 
 Departures:
-- The hidden state of an example is what reaches the last block at its last token; the paper does not say which it is.
-- k-means (scikit-learn, one start) on states of unit length; the paper names no algorithm. Not in the authors' released code.
+- The hidden state of an example is what reaches the last block at its last token; which it is in the paper could not be read.
+- k-means (scikit-learn, one start) on states of unit length; the paper's algorithm could not be read, and is not in its code.
 """
 from __future__ import annotations
 

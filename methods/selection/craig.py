@@ -4,9 +4,9 @@ Source: Mirzasoleiman et al., arXiv 1906.01827, Eq. 6-11, algorithm 1.
 
     S = the greedy maximum of sum_i max_{s in S} (C - ||g_i - g_s||_2),  w_s = |{i nearest to s}|
 
-**Departures**: the paper selects from the whole training set once per epoch, and uses the last layer's inputs; here from each
-step's pool, by the gradient on the last value projection. Weights have mean 1, so that the step keeps its size. A pick stands
-for itself even beside an equal one, so that no weight is 0. Ties by place in the training set.
+**Departures**: the paper selects from the whole training set once per epoch, by the gradient of the loss with respect to the
+last layer's input; here from each step's pool, by the gradient on the last value projection. Weights have mean 1, so that the
+step keeps its size. A pick stands for itself even beside an equal one, so that no weight is 0. Ties by place in the training set.
 """
 from __future__ import annotations
 

@@ -39,10 +39,12 @@ def arms(scale: str) -> list[dict[str, Any]]:
 
 
 def suites(scale: str) -> list[dict[str, Any]]:
-    from suites import SUITES
+    from suites import SUITES, glue
     from suites import math as mathematics
 
-    rows = [{"suite": name, "about": s.about, "metric": s.primary} for name, s in SUITES.items()]
+    prompted = {"about": "prompted as MeZO prompts it", "metric": "acc, f1 or em"}
+    rows = [{"suite": f"{glue.NAME}:{task}", **prompted} for task in sorted(glue.TASKS)]
+    rows += [{"suite": name, "about": s.about, "metric": s.primary} for name, s in SUITES.items()]
     sets = {"in": "in-domain", "out": "out-of-domain", "ours": "the tiny world's"}
     return rows + [{"suite": str(of), "about": f"mathematics by program or in words, {sets[of.domain]}", "metric": "corrected"}
                    for of in mathematics.SETS.values()]

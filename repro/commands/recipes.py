@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from methods.recipe import Recipe
 
-RATES: Mapping[str, float] = {"full": 5e-5, "full-sgd": 1e-2, "lora": 2e-4, "galore": 2e-4, "mezo": 1e-6, "mezo-adam": 1e-5,
-                              "helene": 1e-7, "zo-sophia": 1e-6, "zo-sign": 1e-6, "zo-conservative": 1e-6, "forward-grad": 1e-6}
+RATES: Mapping[str, float] = {
+    "full": 5e-5, "full-sgd": 1e-2, "lora": 2e-4, "galore": 2e-4, "colm": 2e-5, "colm-clustered": 2e-5, "mezo": 1e-6,
+    "mezo-adam": 1e-5, "helene": 1e-7, "zo-sophia": 1e-6, "zo-sign": 1e-6, "zo-conservative": 1e-6, "forward-grad": 1e-6}
 OTHER_RATE = 5e-5
 """Starting points where --lr is not given: common choices, not tuned for anyone's model, and said to be so."""
 

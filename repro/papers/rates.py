@@ -42,7 +42,7 @@ class Tuned:
         means = self.means(method)
         if not means:
             raise Refused(f"cannot choose a learning rate for {method}; because no rate finished with every seed; "
-                          "widen the grid in repro/scales.py")
+                          "widen the grid in repro/settings")
         return min(means, key=lambda lr: means[lr])
 
     def means(self, method: str) -> dict[float, float]:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from methods.examples import Example, collate
+from methods.modes import evaluating
 from methods.parts import Refused
 from suites.glue.score import word_scores
 from suites.heldout import clustered_mean
@@ -26,17 +27,16 @@ def choice(model: nn.Module, examples: Sequence[Example], *, mask: int | None, p
     words = sorted({e.input_ids[e.answer_from] for e in examples})
     if len(words) < 2:
         raise Refused(f"cannot watch the choice on {len(examples)} examples; because their answers do not differ; use more")
-    training, device = model.training, next(model.parameters()).device
-    model.eval()
+    device = next(model.parameters()).device
     order = sorted(range(len(examples)), key=lambda i: len(examples[i].input_ids))
     right, losses = [0.0] * len(examples), [0.0] * len(examples)
     for start in range(0, len(order), batch_size):
         index = order[start:start + batch_size]
         batch = collate(examples, index, pad_id).to(device)
-        scores = word_scores(model, batch, torch.tensor([words] * len(index), device=device), mask).log_softmax(1)
+        with evaluating(model):
+            scores = word_scores(model, batch, torch.tensor([words] * len(index), device=device), mask).log_softmax(1)
         gold = [words.index(examples[i].input_ids[examples[i].answer_from]) for i in index]
         for i, g, row in zip(index, gold, scores.tolist(), strict=True):
             right[i], losses[i] = float(row.index(max(row)) == g), -row[g]
-    model.train(training)
     weights, facts = [1.0] * len(right), [e.fact or str(i) for i, e in enumerate(examples)]
     return clustered_mean(right, weights, facts), clustered_mean(losses, weights, facts)

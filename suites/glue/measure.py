@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from methods.modes import evaluating
 from methods.parts import Refused
 from suites.glue.answers import exact_match, f1
 from suites.glue.coding import Coded, Reader, code, reader_of, shortened
@@ -36,17 +37,16 @@ def evaluate(model: nn.Module, tokenizer: Any, calls: Calls, *, source: Path | N
     if not calls:
         raise Refused("cannot evaluate; because no task was named; name one as glue:sst2")
     model = model if device is None else model.to(device)
-    training = model.training
-    reader = reader_of(model.eval(), tokenizer)
+    reader = reader_of(model, tokenizer)
     metrics: dict[str, dict[str, Score]] = {}
     tables, versions = [], {"batch_size": str(batch_size)}
     for call, task in _tasks(calls, reader, source):
         solved = demonstrations(task, source, call.shots or 0, reader)
-        table = _measure(model, reader, task, tested(task, source, call.limit), solved, batch_size)
+        with evaluating(model):
+            table = _measure(model, reader, task, tested(task, source, call.limit), solved, batch_size)
         metrics[f"{NAME}:{task.name}"] = means(task, table)
         versions[f"{NAME}:{task.name}"] = version(task)
         tables.append(table)
-    model.train(training)
     samples = pd.concat(tables, ignore_index=True).astype({"gold": "Int64"})
     return Evaluation(metrics, samples, int(samples["truncated"].sum()), versions)
 
@@ -55,10 +55,9 @@ def on_rows(model: nn.Module, tokenizer: Any, task: Task, rows: Sequence[Row], *
     """Zero-shot on given rows, such as a dev split. Raises Refused as `evaluate` does."""
     if not rows:
         raise Refused(f"cannot evaluate {task} on no rows; because a mean needs one; use a split with rows")
-    training = model.training
-    reader = reader_of(model.eval(), tokenizer)
-    table = _measure(model, reader, task, list(enumerate(rows)), [], batch_size).astype({"gold": "Int64"})
-    model.train(training)
+    reader = reader_of(model, tokenizer)
+    with evaluating(model):
+        table = _measure(model, reader, task, list(enumerate(rows)), [], batch_size).astype({"gold": "Int64"})
     return Evaluation({f"{NAME}:{task.name}": means(task, table)}, table, int(table["truncated"].sum()),
                       {f"{NAME}:{task.name}": version(task), "batch_size": str(batch_size)})
 

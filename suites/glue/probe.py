@@ -20,6 +20,7 @@ from sklearn.model_selection import StratifiedKFold
 from torch import nn
 
 from methods.examples import IGNORE, Example, collate
+from methods.modes import evaluating
 from methods.parts import Refused
 from suites.glue.coding import Reader, code, reader_of, shortened
 from suites.glue.measure import NAME, means, version
@@ -38,16 +39,15 @@ def evaluate(model: nn.Module, tokenizer: Any, name: str, *, source: Path | None
 
     Raises Refused where the task has no classes or the probe cannot be trained.
     """
-    reader, training = reader_of(model, tokenizer), model.training
+    reader = reader_of(model, tokenizer)
     task = find(name, reader.mask is not None, source)
     if task.per or task.generated:
         raise Refused(f"cannot probe {task}; because it has no classes; use a task with label words")
-    model.eval()
     rows = split(task, source, seed=seed, k=k).train
     labels = np.array([label_of(task, row) for row in rows])
     asked = tested(task, source, limit)
-    train, test = (features(model, task, some, reader, batch_size) for some in (rows, [row for _, row in asked]))
-    model.train(training)
+    with evaluating(model):
+        train, test = (features(model, task, some, reader, batch_size) for some in (rows, [row for _, row in asked]))
     scale = train.std()
     probe = fitted(train / scale, labels, len(task.options), seed)
     table = _table(task, asked, probe.predict_log_proba(test / scale))

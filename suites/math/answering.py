@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from methods.parts import Refused
 from suites import sandbox
 from suites.math import corrected, original
 from suites.math.sets import Item
@@ -48,20 +49,28 @@ def answers(texts: Sequence[str], name: str, scorer: Scorer) -> list[Answer]:
     kept = [scorer.kept(text) for text in texts]
     programs = [scorer.program(text) for text in kept]
     outputs = ran([p for p in programs if p is not None])
-    return [Answer(scorer.parsed(text, name), False) if p is None else Answer(scorer.printed(outputs[p], name), True)
+    return [Answer(scorer.parsed(text, name), False) if p is None else Answer(scorer.printed(outputs[p].stdout, name), True)
             for text, p in zip(kept, programs, strict=True)]
 
 
-def ran(programs: Sequence[str]) -> dict[str, str]:
-    """Program -> what it printed before it ended or was ended."""
+def ran(programs: Sequence[str]) -> dict[str, sandbox.Outcome]:
+    """Program -> what became of it; what it printed before it was ended counts."""
     found = sandbox.run_many(programs, sandbox.Limits(cpu_s=SECONDS, wall_s=4.0 * SECONDS))
-    return {program: outcome.stdout for program, outcome in zip(programs, found, strict=True)}
+    return dict(zip(programs, found, strict=True))
 
 
 def resolved(items: Sequence[Item]) -> list[Item]:
-    """Items whose reference is what their own program prints get it."""
-    outputs = ran([item.worked for item in items if not item.reference])
-    return [item if item.reference else item._replace(reference=corrected.printed(outputs[item.worked]) or "") for item in items]
+    """Items whose reference is what their own program prints get it. Raises Refused where such a program fails."""
+    outcomes = ran([item.worked for item in items if not item.reference])
+    return [item if item.reference else item._replace(reference=_printed(item, outcomes[item.worked])) for item in items]
+
+
+def _printed(item: Item, outcome: sandbox.Outcome) -> str:
+    reference = corrected.printed(outcome.stdout) if outcome.ok else None
+    if not reference:
+        raise Refused(f"cannot score {item.question!r}; because its own program gives no answer "
+                      f"({outcome.reason or 'it prints none'}); repair the row, or run on a machine that is less busy")
+    return reference
 
 
 def judged(item: Item, answer: Answer, name: str, scorer: Scorer) -> float:

@@ -18,6 +18,8 @@ HEADERS = re.compile(r"\n#{2,3} ")
 FENCE = re.compile(r"```(?:python)?\s*\n(.*?)(?:```|\Z)", re.DOTALL)
 CLOSE = 1e-6
 Shape = tuple[str, tuple[str, ...]]
+DEEPEST = 8
+"""Brackets within brackets that are opened; a model can write any number of them."""
 
 
 def kept(text: str) -> str:
@@ -69,25 +71,25 @@ def forms(answer: str, reference: str) -> list[str]:
     return found
 
 
-def same(answer: str, reference: str) -> bool:
-    """Equality of two answers without words around them."""
+def same(answer: str, reference: str, depth: int = 0) -> bool:
+    """Equality of two answers without words around them. Brackets within brackets are opened so far as a reference has any."""
     ours, theirs = _bare(answer), _bare(reference)
     if ours == theirs or ours.replace(" ", "").casefold() == theirs.replace(" ", "").casefold():
         return True
     if _equal_numbers(ours, theirs):
         return True
     a, b = _members(ours), _members(theirs)
-    if len(a[1]) != len(b[1]) or (len(a[1]) == 1 and not (a[0] or b[0])):
+    if depth >= DEEPEST or len(a[1]) != len(b[1]) or (len(a[1]) == 1 and not (a[0] or b[0])):
         return False
     if a[0] in ("", "{") or b[0] in ("", "{"):
-        return _matched(list(a[1]), list(b[1]))
-    return (a[0] == b[0] or len(a[1]) == 1) and all(same(x, y) for x, y in zip(a[1], b[1], strict=True))
+        return _matched(list(a[1]), list(b[1]), depth + 1)
+    return (a[0] == b[0] or len(a[1]) == 1) and all(same(x, y, depth + 1) for x, y in zip(a[1], b[1], strict=True))
 
 
-def _matched(ours: list[str], theirs: list[str]) -> bool:
+def _matched(ours: list[str], theirs: list[str], depth: int) -> bool:
     """Whether members are equal in some order."""
     for one in theirs:
-        at = next((i for i, other in enumerate(ours) if same(other, one)), None)
+        at = next((i for i, other in enumerate(ours) if same(other, one, depth)), None)
         if at is None:
             return False
         ours.pop(at)

@@ -15,6 +15,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from methods.modes import evaluating
 from methods.parts import Refused
 from suites.heldout import clustered_mean
 from suites.math.answering import CORRECTED, ORIGINAL, SCORERS, Answer, answers, judged, resolved
@@ -39,18 +40,17 @@ def evaluate(model: nn.Module, tokenizer: Any, calls: Calls, *, source: Path | N
     """
     if not calls:
         raise Refused(f"cannot evaluate; because no set was named; name one as {NAME}:gsm8k")
-    training = model.training
-    asked = Asked((model if device is None else model.to(device)).eval(), tokenizer, batch_size)
+    asked = Asked(model if device is None else model.to(device), tokenizer, batch_size)
     metrics: Metrics = {}
     tables, versions = [], {"batch_size": str(batch_size), f"{NAME}.new_tokens": str(asked.new_tokens), NAME: VERSION}
     for call in (Call(*c) for c in calls):
         chosen, missing = _sets(call, source)
         versions |= missing
-        measured = {of.name: _measure(asked, of, rows) for of, rows in chosen}
+        with evaluating(model):
+            measured = {of.name: _measure(asked, of, rows) for of, rows in chosen}
         found = {f"{NAME}:{name}": means(table) for name, table in measured.items()}
         metrics |= found | by_source(measured) | (averages(found) if call.suite == NAME else {})
         tables += list(measured.values())
-    model.train(training)
     samples = pd.concat(tables, ignore_index=True).astype({"gold": "Int64"})
     return Evaluation(metrics, samples, int(samples["truncated"].sum()), versions)
 

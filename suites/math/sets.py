@@ -108,6 +108,9 @@ def _item(of: Set, row: Row, position: int) -> Item:
     except KeyError as error:
         raise Refused(f"cannot read row {position} of {of}; because it has no field {error} but {', '.join(row)}; use the test "
                       "set's own files") from error
+    except (AttributeError, IndexError, TypeError) as error:
+        raise Refused(f"cannot read row {position} of {of}; because a field is empty or no text ({error}); use the test set's "
+                      "own files") from error
     if not reference and "print(" not in worked:
         raise Refused(f"cannot use row {position} of {of}; because it has no reference answer; use the test set's own files")
     return Item(question, reference, worked, str(row.get("fact") or f"{of.name}/{position}"), str(row.get("source") or ""))

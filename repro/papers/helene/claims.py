@@ -57,7 +57,7 @@ def _speed(scale: Scale) -> Claim:
         (Contrast(f"MeZO needs five times the steps to {goal}", "helene", "mezo", measure, "above", MANY),),
         (Control("MeZO at ten times its rate", (as_soon("mezo-x10"),), "a larger step alone is as fast"),
          Control("momentum", (as_soon("zo-momentum"),), "momentum alone, tuned as hard, is as fast")),
-        note="the paper names neither task nor target; ours was fixed before the runs and decides the answer, so the "
+        note="task and target could not be read; ours was fixed before the runs and decides the answer, so the "
              "figure shows every target. A step is two forward passes in both; a run that never arrives counts with its length.")
 
 
@@ -112,6 +112,6 @@ def _untried() -> tuple[Claim, ...]:
                      "weights and state alone"),
         Claim("C8", "On a two-dimensional landscape it goes straight to the minimum where others bounce or stall", "toy figure",
               "a trajectory that does not", untried="untestable",
-              reason="start point, rates and noise of the figure are not stated; the shape is a reading of the picture; our own "
-              "figure of a toy function is an illustration"),
+              reason="start point, rates and noise of the figure could not be read; the shape is a reading of the picture; our "
+              "own figure of a toy function is an illustration"),
     )

@@ -115,9 +115,9 @@ def figures(scale_name: str) -> tuple[FigureSpec, ...]:
 
 _LANDSCAPE = (
     "An illustration, not evidence: one run of each, nothing about language models follows. "
-    f"Function (ours in place of the paper's, whose formula is not stated; it is Sophia's, arXiv 2305.14342, which the paper's "
-    f"picture resembles): f = 8 (x - 1)² (1.3 x² + 2 x + 1) + (y - 4)² / 2. Start (ours): {landscape.START}, where f curves down "
-    f"in x. {landscape.STEPS} steps of the same updates that train the models, at their defaults; each rate is the power of √10 "
-    "with the lowest end of the very path shown. The Newton step (exact Hessian, rate 1) is in no "
-    "recipe here. End: f after the last step."
+    "Function (ours in place of the paper's, whose formula could not be read; it is Sophia's, arXiv 2305.14342, which the "
+    "paper's picture resembles): f = 8 (x - 1)² (1.3 x² + 2 x + 1) + (y - 4)² / 2. "
+    f"Start (ours): {landscape.START}, where f curves down in x. {landscape.STEPS} steps of the same updates that train the "
+    "models, at their defaults; each rate is the power of √10 with the lowest end of the very path shown. The Newton step (exact "
+    "Hessian, rate 1) is in no recipe here. End: f after the last step."
 )
