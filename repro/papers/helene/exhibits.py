@@ -92,20 +92,20 @@ def _memory(shapes: Shapes) -> TableSpec:
 
 
 def figures(scale_name: str) -> tuple[FigureSpec, ...]:
-    """Dev accuracy and loss against steps, speed by target, accuracy by component, paths on a toy function."""
+    """Speed by target, dev accuracy and loss against steps, accuracy by component, paths on a toy function."""
     scale = get(scale_name)
     cell = cells(scale)[0]
     shown = tuple(Line(m, LABELS[m]) for m in ("mezo", "mezo-x10", "zo-momentum", "helene", "helene-scalar", "ft"))
     task, kind = NAMES[cell.task], scale.setting("helene.target")[0]
     parts = tuple(Line(m, LABELS[m], group="control" if m.startswith(("mezo", "zo")) else "HELENE") for m in ABLATION[:-1])
     return (
-        FigureSpec("figure-accuracy", f"Dev accuracy on {task}", "curves", shown, y="share right", kind="dev_accuracy",
-                   note="A zeroth-order step is two forward passes; one of FT is a forward and a backward pass."),
-        FigureSpec("figure-loss", f"Dev loss among the label words on {task}", "curves", shown, y="nats", kind="dev_loss"),
         FigureSpec("figure-speed", f"Steps of MeZO for one step, by the target, on {task}", "speed",
                    tuple(Line(m, LABELS[m]) for m in ("helene", "mezo-x10", "zo-momentum", "helene-scalar", "helene-flat")),
                    x=f"{kind.replace('_', ' ')} asked for", y="steps of MeZO / steps", kind=kind, level=Line("mezo", "MeZO"),
                    note="A step is two forward passes in every line."),
+        FigureSpec("figure-accuracy", f"Dev accuracy on {task}", "curves", shown, y="share right", kind="dev_accuracy",
+                   note="A zeroth-order step is two forward passes; one of FT is a forward and a backward pass."),
+        FigureSpec("figure-loss", f"Dev loss among the label words on {task}", "curves", shown, y="nats", kind="dev_loss"),
         FigureSpec("figure-components", f"Test accuracy on {task} minus MeZO's", "dots", parts, x="points",
                    measure=accuracy(cell), level=Line("mezo", "MeZO")),
         FigureSpec("figure-landscape", "An illustration: paths of the updates on a function of two weights", "landscape", (),
