@@ -24,7 +24,7 @@ PAPER_COLM: dict[str, Setting] = {
     "colm.seeds": unstated((0, 1, 2), "the number of runs could not be read; the authors' scripts run one"),
     "colm.suites": paper(("math",), "table 1"),
     "colm.items": unstated(None, f"the whole test sets, as {_CODE} does"),
-    "colm.points": ours(11, "of the curves of dev loss"),
+    "colm.points": ours(11, "of the curves of dev loss"), "colm.heldout": ours(None, "all held-out rows"),
     "colm.pools": ours((128, 30), "size and number of the pools in which selections are compared"),
     "colm.clusters": unstated((8, 20, 4), "number of clusters (could not be read), warm-up steps and clusterings (section 5.4)"),
     "colm.task": ours("sst2-1000", "one of SST-2, CB and MultiRC, whose average the paper prints"),
@@ -64,6 +64,6 @@ SMOKE_COLM = TINY_COLM | {
     "colm.steps": ours(8, "a fifth of tiny"), "colm.task_steps": ours(8, "a fifth of tiny"),
     "colm.task_items": ours(50, "seconds"),
     "colm.seeds": ours((0,), "one seed"), "colm.items": ours(8, "seconds"), "colm.pools": ours((16, 4), "seconds"),
-    "colm.points": ours(2, "seconds"),
+    "colm.points": ours(None, "seconds"), "colm.heldout": ours(100, "seconds"),
     "colm.clusters": ours((6, 2, 2), "a fifth of tiny"),
 }

@@ -101,14 +101,15 @@ def stage(scale: Scale, size: int, rule: Selection, lr: float, times: float = 1.
                                         precision=s("precision")))
 
 
-def points(scale: Scale) -> str:
-    """The dev losses of a convergence curve."""
-    return f"dev:{scale.setting('colm.points')}"
+def watched(scale: Scale) -> tuple[str, ...]:
+    """What is looked at while training: the dev losses of a convergence curve, where the scale has one, and the mixture."""
+    points = scale.setting("colm.points")
+    return ("sources",) if points is None else (f"dev:{points}", "sources")
 
 
 def suites(scale: Scale) -> tuple[SuiteCall, ...]:
     calls = (SuiteCall(name, 0, scale.setting("colm.items")) for name in scale.setting("colm.suites"))
-    return (SuiteCall(f"heldout:{DATA}"), *calls)
+    return (SuiteCall(f"heldout:{DATA}", None, scale.setting("colm.heldout")), *calls)
 
 
 def trials(scale_name: str) -> dict[str, tuple[Arm, ...]]:
@@ -161,7 +162,7 @@ def arms(scale_name: str) -> tuple[Arm, ...]:
     for name, (size, rule) in main(scale).items():
         here = (*calls, compared) if name == "random" else calls
         found.append(Arm(name, LABELS[name], base, (stage(scale, size, rule, rates.rate(name)),), here, seeds,
-                         probes=(points(scale), "sources")))
+                         probes=watched(scale)))
     return (*found, *_more(scale, rates, base, seeds, calls), *_tasks(scale, rates, base, seeds))
 
 
@@ -169,7 +170,7 @@ def _more(scale: Scale, rates: Tuned, base: str, seeds: tuple[int, ...], calls: 
     b = scale.setting("colm.sizes")[0]
     found = [Arm("random-longer", LABELS["random-longer"], base,
                  (stage(scale, b, Uniform(), rates.rate("random"), times=longer(scale)),), calls, seeds,
-                 probes=(points(scale), "sources"))]
+                 probes=watched(scale))]
     for name, (label, rule) in variants(scale).items():
         found.append(Arm(name, f"CoLM, {label}", base, (stage(scale, b, rule, rates.rate("colm")),), calls, seeds, False))
     for name, other in rules().items():
