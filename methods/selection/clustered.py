@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from sklearn.cluster import KMeans
 from torch import Tensor
 
 from methods.parts import Chosen, Clock, Probe, Refused, Selection, Sight, State
@@ -58,6 +57,8 @@ class Clustered:
 
     def _labels(self, hidden: Tensor, seed: int) -> Tensor:
         """[N] int64"""
+        from sklearn.cluster import KMeans  # takes a second, which every process would pay
+
         rows = torch.nn.functional.normalize(hidden.double(), dim=1).numpy()
         means = KMeans(n_clusters=min(self.c, len(rows)), n_init=1, random_state=seed % 2**32)
         return torch.from_numpy(means.fit_predict(rows)).long()

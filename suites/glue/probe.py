@@ -15,8 +15,6 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegressionCV
-from sklearn.model_selection import StratifiedKFold
 from torch import nn
 
 from methods.examples import IGNORE, Example, collate
@@ -56,8 +54,11 @@ def evaluate(model: nn.Module, tokenizer: Any, name: str, *, source: Path | None
     return Evaluation({f"{NAME}:{task.name}/probe": means(task, table)}, table, int(table["truncated"].sum()), versions)
 
 
-def fitted(x: NDArray[np.float64], y: NDArray[Any], classes: int, seed: int) -> LogisticRegressionCV:
-    """The fit on all rows, x [N, D] and y [N] in 0..classes-1. Raises Refused where a class has fewer than two rows."""
+def fitted(x: NDArray[np.float64], y: NDArray[Any], classes: int, seed: int) -> Any:
+    """scikit-learn's LogisticRegressionCV of x [N, D], y [N] in 0..classes-1. Refused where a class has fewer than two rows."""
+    from sklearn.linear_model import LogisticRegressionCV  # takes a second, which every process would pay
+    from sklearn.model_selection import StratifiedKFold
+
     fewest = int(np.bincount(y, minlength=classes).min())
     if fewest < 2:
         raise Refused(f"cannot choose a ridge by cross-validation; because a class has {fewest} rows; use two or more of each")

@@ -1,0 +1,6 @@
+"""Calibration of answers to multiple-choice questions, from option probabilities or logits and the right options."""
+from suites.calibration.answers import Answers
+from suites.calibration.reliability import reliability
+from suites.calibration.table import floored, table
+
+__all__ = ["Answers", "floored", "reliability", "table"]
