@@ -1,4 +1,4 @@
-"""Any suite by its name: the tasks of glue, the sets of math, or what lm-eval defines."""
+"""Any suite by its name: the tasks of glue, the sets of math, what lm-eval defines, and the calibration of any of them."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 from methods.parts import Refused
-from suites import glue
+from suites import calibration, glue
 from suites import math as mathematics
 from suites.suite import Evaluation
 
-OWN = {glue.NAME: glue.evaluate, mathematics.NAME: mathematics.evaluate}
+OWN = {glue.NAME: glue.evaluate, mathematics.NAME: mathematics.evaluate, calibration.NAME: calibration.evaluate}
 
 
 def evaluate(model: nn.Module, tokenizer: Any, calls: Sequence[tuple[str, int | None, int | None]], *, source: Path | None,

@@ -191,6 +191,44 @@ def test_a_reliability_diagram_counts_every_answer():
     assert ((bins["low"] <= bins["accuracy"]) & (bins["accuracy"] <= bins["high"])).all()
 
 
+# ------------------------------------------------------------------------------------------------- as a suite
+
+
+def test_a_suites_own_pass_gives_accuracy_and_calibration(tmp_path):
+    """The tiny world's WinoGrande on the embedded model: accuracy is lm-eval's, to the last digit, and no second pass is made."""
+    from repro.scales import get
+    from suites import models
+    from suites.evaluate import evaluate
+    scale = get("tiny")
+    model, tokenizer = models.load(scale.model("tinyllama").place)
+    found = evaluate(model, tokenizer, [("calibration:winogrande", 0, 30)], source=scale.source(), batch_size=16)
+    plain = evaluate(model, tokenizer, [("winogrande", 0, 30)], source=scale.source(), batch_size=16)
+    assert found.metrics["winogrande"] == plain.metrics["winogrande"]
+    ours = found.metrics["calibration:winogrande"]
+    assert ours["accuracy"].value == plain.metrics["winogrande"]["acc"].value
+    assert all(score.n == 30 for score in ours.values())
+    assert ours["ece (15 bins), if perfectly calibrated"].value > 0
+    assert len(found.samples) == 30
+
+
+@pytest.mark.parametrize(("suite", "tasks", "names"), [
+    ("calibration", "a, b", ["calibration:a", "calibration:b"]), ("mmlu,calibration:a", "", ["mmlu", "calibration:a"])])
+def test_tasks_are_those_of_calibration(suite, tasks, names):
+    from repro.commands.measuring import named
+    assert named(suite, tasks) == names
+    with pytest.raises(Refused, match="they are those of the suite calibration"):
+        named("mmlu", "a")
+
+
+def test_calibration_of_nothing_is_refused():
+    from suites.calibration.suite import answers_of, evaluate
+    with pytest.raises(Refused, match="no task was named"):
+        evaluate(None, None, [("calibration", None, None)], source=None, batch_size=1)
+    free = pd.DataFrame({"loglik": [None], "gold": pd.array([None], dtype="Int64"), "task": ["t"], "fact": ["f"]})
+    with pytest.raises(Refused, match="no options"):
+        answers_of(free, "gsm8k")
+
+
 # ------------------------------------------------------------------------------------------------- the command
 
 

@@ -111,7 +111,7 @@ def test_the_block_takes_its_place_in_a_readme(core: Memory, tmp_path: Path) -> 
     assert made.endswith("\nafter\n")
     assert "stale words" not in made
     assert "| C5 |" in made
-    assert "](results/reference/figures/methods-and-controls.svg)" in made
+    assert "](results/reference/figures/lisa-methods-and-controls.svg)" in made
     assert report.with_block(made, block) == made
     with pytest.raises(Refused, match="add both lines"):
         report.with_block("no markers", block)

@@ -22,6 +22,7 @@ Revision = Annotated[str | None, typer.Option("--revision", help="A commit, tag 
 def evaluate(
     model: Model,
     suite: Annotated[str, typer.Option("--suite", help="Suites or lm-eval tasks, with commas between.")],
+    tasks: Annotated[str, typer.Option("--tasks", help="What the suite calibration is measured on, as --suite.")] = "",
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Items of each task. Default: all.")] = None,
     shots: Annotated[int | None, typer.Option("--shots", min=0, help="Default: the suite's own number.")] = None,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1)] = 16,
@@ -36,7 +37,7 @@ def evaluate(
     from suites import models
     from suites.evaluate import evaluate as measured
 
-    calls = [(name.strip(), shots, limit) for name in suite.split(",") if name.strip()]
+    calls = [(name, shots, limit) for name in named(suite, tasks)]
     folder = source_folder(source)
     loaded, tokenizer = models.load(model, revision=revision)
     found = measured(loaded, tokenizer, calls, source=folder, batch_size=batch_size,
@@ -48,6 +49,17 @@ def evaluate(
         with spoken(samples.parent):
             atomic.write_bytes(samples, parquet(found.samples))
     show_scores(found, machine)
+
+
+def named(suite: str, tasks: str) -> list[str]:
+    """The suites asked for; calibration once for each of its tasks. Refused where tasks are named for nothing."""
+    from methods.parts import Refused
+
+    suites, of = ([part.strip() for part in text.split(",") if part.strip()] for text in (suite, tasks))
+    if of and "calibration" not in suites:
+        raise Refused(f"cannot use --tasks {tasks}; because they are those of the suite calibration; name it with --suite, "
+                      "or name the tasks as suites")
+    return [name for s in suites for name in ([f"{s}:{task}" for task in of] if s == "calibration" and of else [s])]
 
 
 def source_folder(source: str) -> Path | None:

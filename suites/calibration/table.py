@@ -16,8 +16,8 @@ LEVEL = 0.90
 
 def table(answers: Answers, *, draws: int = DRAWS, worlds: int = WORLDS, seed: int = 0,
           measures: Mapping[str, Callable[[Draws], Floats]] = MEASURES) -> pd.DataFrame:
-    """One row a measure: value, low and high (90 % interval), calibrated, calibrated_low and calibrated_high (mean and 90 % of
-    what it is where labels are drawn from the probabilities), n.
+    """One row a measure: value, stderr, low and high (90 % interval), calibrated, calibrated_low, calibrated_high and
+    calibrated_stderr (mean, 90 % and standard deviation where labels are drawn from the probabilities), n.
 
     The interval is the value with the spread of resamples (of clusters) about their own mean: drawing some questions twice
     makes bins noisier, so that a binned error of a resample is larger than that of the sample, which is no news of the model.
@@ -32,7 +32,8 @@ def table(answers: Answers, *, draws: int = DRAWS, worlds: int = WORLDS, seed: i
              "high": value + _quantile(_centred(again[name]), 100 - tail),
              "calibrated": float(np.nanmean(null[name])) if np.isfinite(null[name]).any() else float("nan"),
              "calibrated_low": _quantile(null[name], tail), "calibrated_high": _quantile(null[name], 100 - tail),
-             "n": len(answers)} for name, value in found.items()]
+             "stderr": _spread(again[name]), "calibrated_stderr": _spread(null[name]), "n": len(answers)}
+            for name, value in found.items()]
     return pd.DataFrame(rows)
 
 
@@ -71,6 +72,11 @@ def _over(measures: Mapping[str, Callable[[Draws], Floats]], chunks: Iterator[Dr
 def _centred(values: Floats) -> Floats:
     finite = values[np.isfinite(values)]
     return finite - finite.mean() if len(finite) else values
+
+
+def _spread(values: Floats) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite.std(ddof=1)) if len(finite) > 1 else float("nan")
 
 
 def _quantile(values: Floats, percent: float) -> float:
