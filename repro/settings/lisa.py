@@ -26,6 +26,7 @@ PAPER_LISA: dict[str, Setting] = {
     "lisa.K": unstated(5, "best of table 6; the value behind tables 2 and 3 is in table 16, which could not be read"),
     "lisa.K_short": paper(1, "table 6"),
     "lisa.K_long": paper(25, "table 6"),
+    "lisa.points": ours(None, "dev losses in training: five"),
     "lisa.rates": paper((5e-6, 1e-5, 5e-5, 3e-4, 6e-4), "appendix B.3 as printed; 6e-4 is outside the range it states"),
     "lisa.math_gammas": paper((2, 4, 8, 16), "figure 7"),
     "lisa.math_main": paper(16, "half of the layers is hinted at for table 4"),
@@ -78,4 +79,5 @@ SMOKE_LISA = TINY_LISA | {
     "lisa.web_steps": ours(12, "a fifth of tiny"),
     "lisa.math_steps": ours(12, "a fifth of tiny"),
     "lisa.math_items": ours(16, "seconds"),
+    "lisa.points": ours(2, "seconds"),
 }

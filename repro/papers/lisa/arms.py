@@ -87,6 +87,12 @@ OWN_RATE = ("lisa-few", "lisa-many", "full-restarts")
 DRAWS = ("lisa-draw-1", "lisa-draw-2", "lisa-draw-3")
 
 
+def _watched(names: tuple[str, ...], scale: Scale) -> tuple[str, ...]:
+    """Probes of an arm; the dev loss is looked at as often as the scale says (None: as often as a probe does)."""
+    points = scale.setting("lisa.points")
+    return tuple(f"dev:{points}" if name == "dev" and points is not None else name for name in names)
+
+
 def suffix(base: str, scale: Scale) -> str:
     """What an arm's name ends with on a base model other than the scale's first."""
     return "" if base == scale.bases[0] else f"@{base}"
@@ -150,7 +156,7 @@ def _main(scale: Scale, rates: Tuned, base: str) -> list[Arm]:
     for name, make in _methods(base, scale).items():
         stage = _stage(scale, make(rates.rate(name + end), scale))
         found.append(Arm(name + end, LABELS[name], base, (stage,), scale.suites, scale.seeds, name not in OWN_RATE,
-                         probes=PROBES.get(name, ())))
+                         probes=_watched(PROBES.get(name, ()), scale)))
     for name in CORE_VARIANTS:
         stage = _stage(scale, VARIANTS[name][1](rates.rate("lisa" + end), scale))
         found.append(Arm(name + end, LABELS[name], base, (stage,), scale.suites, scale.seeds))
@@ -161,7 +167,7 @@ def _variants(scale: Scale, rates: Tuned) -> Iterable[Arm]:
     """One choice of LISA changed at a time, and three draws of layers over the same data order."""
     lr = rates.rate("lisa")
     lisa = Arm("lisa", "", scale.bases[0], (_stage(scale, TUNED["lisa"](lr, scale)),), scale.suites, scale.seeds, False,
-               probes=("dev",))
+               probes=_watched(("dev",), scale))
     for name, (label, make) in VARIANTS.items():
         if name not in CORE_VARIANTS:
             yield replace(lisa, name=name, label=f"LISA, {label}", stages=(_stage(scale, make(lr, scale)),), probes=())
@@ -183,7 +189,7 @@ def _rate_arms(scale: Scale, rates: Tuned) -> Iterable[Arm]:
     """Full tuning at a third of its rate: is what LISA gains only a smaller step?"""
     stage = _stage(scale, TUNED["full"](rates.rate("full") / 3, scale))
     yield Arm("full-slow", "full tuning at a third of its rate", scale.bases[0], (stage,), scale.suites, scale.seeds, False,
-              probes=("dev",))
+              probes=_watched(("dev",), scale))
 
 
 # -------------------------------------------------------------------------------------- word problems
