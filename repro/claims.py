@@ -148,6 +148,8 @@ class Line:
     x: float | None = None
     group: str = ""
     """For "dots": lines of one group share a colour."""
+    passes: float = 1.0
+    """Forward passes over its batch that a step costs, for "curves" that are drawn against them."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,8 @@ class FigureSpec:
     level: Line | None = None
     """For "scan" an arm drawn as a horizontal line, for "dots" and "speed" the arm that all are compared with."""
     note: str = ""
+    per: Literal["step", "pass", "second"] = "step"
+    """What "curves" are drawn against: steps, forward passes (Line.passes each), or seconds of training where they ran."""
     panels: Callable[[], tuple[Panel, ...]] | None = None
     """For "landscape", in place of records: what computes its paths."""
 

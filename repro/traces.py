@@ -80,7 +80,15 @@ def _curves(spec: FigureSpec, line: Line, evidence: Evidence) -> list[Trace]:
     wide = pd.concat(frames, axis=1)
     if spec.kind in OF_A_BATCH:
         wide = wide.rolling(smoothing(len(wide)), min_periods=1).mean()
+    wide.index = wide.index * _each(spec, line, evidence)
     return [_trace(line.label, wide)]
+
+
+def _each(spec: FigureSpec, line: Line, evidence: Evidence) -> float:
+    """What one step counts on the x axis; seconds are the mean over seeds."""
+    if spec.per == "second":
+        return float(np.mean([r.cost["train_s"] / r.cost["steps"] for r in evidence.done(line.arm)]))
+    return line.passes if spec.per == "pass" else 1.0
 
 
 def _kind(curve: pd.DataFrame, kind: str) -> pd.Series:

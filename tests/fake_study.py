@@ -61,11 +61,11 @@ def fill(store: Memory, arms: Iterable[Arm], loss: Mapping[str, float], *, paper
         for seed in arm.seeds:
             run = Run(paper, arm, seed, scale, 1, {"code": "fake"})
             rng = np.random.default_rng([seed, *arm.name.encode()])
-            level = loss.get(arm.name, 1.0)
+            level, cost = loss.get(arm.name, 1.0), {"wall_s": 3.0, "train_s": 2.0, "steps": 40.0}
             bad = arm.name in failed
             record = Record(run.id, paper, arm.name, seed, scale, "failed" if bad else "done",
                             "Diverged: the loss <b>became</b> nan\n\nTraceback" if bad else None,
-                            {} if bad else {"heldout": {"nll": Metric(level, 0.01, items)}}, {"wall_s": 1.0}, run.content, {})
+                            {} if bad else {"heldout": {"nll": Metric(level, 0.01, items)}}, cost, run.content, {})
             shift = rng.normal(0, 0.002)
             nll = level + item + shift + rng.normal(0, 0.02, items)
             accuracy = [samples_of(s, (rng.random(items) < np.clip(0.95 - 0.4 * level, 0.05, 0.95)).astype(float))

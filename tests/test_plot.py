@@ -88,3 +88,13 @@ def test_an_illustration_needs_no_records_and_is_drawn_again_only_when_its_paths
     assert png.read_text() == "mark"
     plot.draw(dataclasses.replace(spec, panels=lambda: (Panel("exact", tuple(paths)),)), nothing, tmp_path / "1")
     assert png.read_bytes().startswith(b"\x89PNG")
+
+
+def test_curves_stand_against_steps_forward_passes_or_seconds(evidence: Evidence) -> None:
+    lines = (dataclasses.replace(LINES[0], passes=2.0), LINES[1])
+    spec = dataclasses.replace(CURVES, kind="dev_loss", lines=lines)
+    by = {per: traces.of(dataclasses.replace(spec, per=per), evidence).found for per in ("step", "pass", "second")}
+    steps = [t.x for t in by["step"]]
+    assert [t.x for t in by["pass"]] == [tuple(2.0 * x for x in steps[0]), steps[1]]
+    assert by["second"][0].x == pytest.approx([x * 2.0 / 40.0 for x in steps[0]])
+    assert [t.y for t in by["pass"]] == [t.y for t in by["second"]] == [t.y for t in by["step"]]

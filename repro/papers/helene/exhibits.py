@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from repro import landscape
 from repro.claims import Column, FigureSpec, Line, Row, TableSpec
@@ -91,11 +92,16 @@ def _memory(shapes: Shapes) -> TableSpec:
         "suite's. The paper's own figures could not be read.")
 
 
+SECONDS = "Seconds per step are those of the machine that ran it, several runs at a time: read them as a rough order."
+
+
 def figures(scale_name: str) -> tuple[FigureSpec, ...]:
-    """Speed by target, dev accuracy and loss against steps, accuracy by component, paths on a toy function."""
+    """Speed by target, dev accuracy and loss against steps, the loss against passes and seconds too, accuracy by component, paths
+    on a toy function."""
     scale = get(scale_name)
     cell = cells(scale)[0]
     shown = tuple(Line(m, LABELS[m]) for m in ("mezo", "mezo-x10", "zo-momentum", "helene", "helene-scalar", "ft"))
+    passes = tuple(replace(line, passes=2.0 + METHODS[line.arm].order if line.arm in METHODS else 2.0) for line in shown)
     task, kind = NAMES[cell.task], scale.setting("helene.target")[0]
     parts = tuple(Line(m, LABELS[m], group="control" if m.startswith(("mezo", "zo")) else "HELENE") for m in ABLATION[:-1])
     return (
@@ -106,6 +112,11 @@ def figures(scale_name: str) -> tuple[FigureSpec, ...]:
         FigureSpec("figure-accuracy", f"Dev accuracy on {task}", "curves", shown, y="share right", kind="dev_accuracy",
                    note="A zeroth-order step is two forward passes; one of FT is a forward and a backward pass."),
         FigureSpec("figure-loss", f"Dev loss among the label words on {task}", "curves", shown, y="nats", kind="dev_loss"),
+        FigureSpec("figure-loss-passes", f"Dev loss among the label words on {task}, by forward passes", "curves", passes,
+                   x="forward passes over a batch", y="nats", kind="dev_loss", per="pass",
+                   note="A zeroth-order step counts as two passes, one of FT as three (its backward pass as two)."),
+        FigureSpec("figure-loss-seconds", f"Dev loss among the label words on {task}, by seconds", "curves", shown,
+                   x="seconds of training", y="nats", kind="dev_loss", per="second", note=SECONDS),
         FigureSpec("figure-components", f"Test accuracy on {task} minus MeZO's", "dots", parts, x="points",
                    measure=accuracy(cell), level=Line("mezo", "MeZO")),
         FigureSpec("figure-landscape", "An illustration: paths of the updates on a function of two weights", "landscape", (),
