@@ -81,6 +81,9 @@ def _caption(spec: FigureSpec, data: Traces) -> str:
     if spec.draws == "curves" and spec.kind in traces.OF_A_BATCH and data.found:
         width = traces.smoothing(max(len(t.x) for t in data.found))
         parts.append(f"Running mean over {width} steps." if width > 1 else "")
+    top = _top(spec, data.found)
+    if top is not None:
+        parts.append(f"Cut at twice the first value; beyond it: {'; '.join(t.label for t in data.found if max(t.y) > top)}.")
     parts.append(f"Not shown: {'; '.join(data.missing)}." if data.missing else "")
     return " ".join(p for p in parts if p)
 
@@ -125,8 +128,22 @@ def _curves(spec: FigureSpec, found: Sequence[Trace]) -> Figure:
         if t.n > 1:
             axes.fill_between(t.x, t.low, t.high, color=COLOURS[i], alpha=0.15, lw=0)
     axes.set(xlabel=spec.x, ylabel=spec.y)
+    top = _top(spec, found)
+    if top is not None:
+        axes.set_ylim(0, top)
     _legend(figure, axes)
     return figure
+
+
+def _top(spec: FigureSpec, found: Sequence[Trace]) -> float | None:
+    """Where the axis of a loss is cut, so that a run that diverges does not hide the others: at twice the largest first value.
+
+    None where no line comes so high.
+    """
+    if spec.draws != "curves" or not spec.kind.endswith("_loss") or not found:
+        return None
+    top = 2 * max(t.y[0] for t in found)
+    return top if max(max(t.y) for t in found) > top else None
 
 
 def _speed(spec: FigureSpec, found: Sequence[Trace]) -> Figure:

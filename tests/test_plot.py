@@ -98,3 +98,12 @@ def test_curves_stand_against_steps_forward_passes_or_seconds(evidence: Evidence
     assert [t.x for t in by["pass"]] == [tuple(2.0 * x for x in steps[0]), steps[1]]
     assert by["second"][0].x == pytest.approx([x * 2.0 / 40.0 for x in steps[0]])
     assert [t.y for t in by["pass"]] == [t.y for t in by["second"]] == [t.y for t in by["step"]]
+
+
+def test_a_line_that_diverges_does_not_hide_the_others(evidence: Evidence, tmp_path: Path) -> None:
+    spec = dataclasses.replace(CURVES, kind="dev_loss")
+    plain = traces.of(spec, evidence).found
+    assert plot._top(spec, plain) is None
+    wild = dataclasses.replace(plain[1], y=tuple(10.0**i for i in range(len(plain[1].y))))
+    assert plot._top(spec, (plain[0], wild)) == 2 * max(plain[0].y[0], 1.0)
+    assert plot._top(dataclasses.replace(spec, kind="lr"), (plain[0], wild)) is None
