@@ -103,7 +103,7 @@ SCALES: dict[str, Scale] = {s.name: s for s in (
 SCALES["smoke"] = dataclasses.replace(
     SCALES["tiny"], name="smoke", seeds=(0,), settings=SMOKE_LISA | SMOKE_HELENE | SMOKE_COLM, rates_of="tiny",
     suites=tuple(dataclasses.replace(s, limit=max(4, (s.limit or 64) // 4)) for s in TINY_SUITES),
-    about="One seed and a fifth of the tiny scale's steps: it shows that everything runs, and nothing about the paper.")
+    about="One seed and a fifth of the tiny scale's steps or fewer: it shows that everything runs, and nothing about the paper.")
 
 
 def get(name: str) -> Scale:

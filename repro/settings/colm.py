@@ -63,7 +63,7 @@ TINY_COLM = SMALL_COLM | {
 SMOKE_COLM = TINY_COLM | {
     "colm.steps": ours(8, "a fifth of tiny"), "colm.task_steps": ours(8, "a fifth of tiny"),
     "colm.task_items": ours(50, "seconds"),
-    "colm.seeds": ours((0,), "one seed"), "colm.items": ours(8, "seconds"), "colm.pools": ours((16, 4), "seconds"),
+    "colm.seeds": ours((0,), "one seed"), "colm.items": ours(8, "seconds"), "colm.pools": ours((16, 2), "seconds"),
     "colm.points": ours(None, "seconds"), "colm.heldout": ours(100, "seconds"),
     "colm.clusters": ours((6, 2, 2), "a fifth of tiny"),
 }

@@ -68,5 +68,5 @@ TINY_HELENE = PAPER_HELENE | {
         "full": 1.0, "lora": 10.0, "prefix": 900.0, "full first order": 1.0, "lora first order": 10.0,
         "prefix first order": 30.0}, "tried before tuning, on a pilot's seed"),
 }
-SMOKE_HELENE = TINY_HELENE | {"helene.steps": ours((20, 20), "seconds"), "helene.seeds": ours((0,), "one seed"),
+SMOKE_HELENE = TINY_HELENE | {"helene.steps": ours((12, 12), "seconds"), "helene.seeds": ours((0,), "one seed"),
                               "helene.items": ours(50, "seconds"), "helene.points": ours(2, "seconds")}

@@ -72,7 +72,7 @@ TINY_LISA = SMALL_LISA | {
     "lisa.math_batch": ours(8, "as the main comparison"),
 }
 SMOKE_LISA = TINY_LISA | {
-    "lisa.steps": ours(20, "a fifth of tiny"),
+    "lisa.steps": ours(12, "seconds"),
     "lisa.K": ours(2, "a fifth of tiny"),
     "lisa.K_long": ours(5, "a fifth of tiny"),
     "lisa.galore_gap": ours(4, "a fifth of tiny"),
