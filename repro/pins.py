@@ -14,13 +14,12 @@ from pathlib import Path
 from methods.digests import of_files
 from repro import devices
 from repro.scale import DataRef, Scale, TaskRef
+from repro.settings.colm import COMPARED
 from repro.study import PROBES, Arm
 
 HOUSE = Path(__file__).resolve().parent.parent
 READS = ("methods/**/*.py", "suites/**/*.py", "repro/curve.py", "repro/measure.py", "repro/probes.py", "repro/training.py",
          "repro/papers/*/contenders.py")
-LOOKED_UP = frozenset(f"colm.{name}" for name in ("h", "eps", "many", "pools", "r", "alpha", "targets"))
-"""Settings that the suite "coresets" reads."""
 MADE_ELSEWHERE = "suites/world/"
 LIBRARIES = ("torch", "transformers", "peft", "lm_eval", "datasets", "tokenizers", "numpy", "scipy", "scikit-learn")
 
@@ -29,8 +28,7 @@ def pins(scale: Scale, arm: Arm) -> Mapping[str, str]:
     """Digests of what the arm's runs read at this scale, and the settings that they look up while they run."""
     named = {key for call in arm.suites if (key := call.suite.partition(":")[2]) in scale.sets}
     data = {f"data {key}": read(scale.data(key)) for key in sorted({s.data for s in arm.stages} | named)}
-    looked = {key: repr(value.value) for key, value in scale.settings.items() if key in LOOKED_UP} \
-        if any(call.suite.startswith("coresets:") for call in arm.suites) else {}
+    looked = {key: repr(scale.setting(key)) for key in COMPARED if any(c.suite.startswith("coresets:") for c in arm.suites)}
     source = scale.source()
     return {"code": code(), "weights": scale.model(arm.base).digest(), "device": devices.name(scale.device),
             "suites": source.name if source else "Hub", "probes": repr(sorted(PROBES.items())), **data, **looked, **versions()}

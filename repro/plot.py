@@ -81,6 +81,8 @@ def _caption(spec: FigureSpec, data: Traces) -> str:
     if spec.draws == "curves" and spec.kind in traces.OF_A_BATCH and data.found:
         width = traces.smoothing(max(len(t.x) for t in data.found))
         parts.append(f"Running mean over {width} steps." if width > 1 else "")
+    if spec.per == "second" and data.found:
+        parts.append("Seconds per step are those of the machine that ran it, several runs at a time: a rough order.")
     top = _top(spec, data.found)
     if top is not None:
         parts.append(f"Cut at twice the first value; beyond it: {'; '.join(t.label for t in data.found if max(t.y) > top)}.")

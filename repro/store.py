@@ -100,9 +100,10 @@ class Store:
 
 @contextmanager
 def spoken(place: Path) -> Iterator[None]:
-    """Turns a full or read-only disk into one sentence."""
+    """Turns a full or read-only disk, and a file in a folder's place, into one sentence."""
     reasons = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up",
-               errno.EROFS: "the disk is read-only", errno.EACCES: "writing there is not allowed"}
+               errno.EROFS: "the disk is read-only", errno.EACCES: "writing there is not allowed",
+               errno.ENOTDIR: "a file is in the place of a folder", errno.EEXIST: "a file is in the place of a folder"}
     try:
         yield
     except OSError as error:

@@ -259,6 +259,18 @@ def test_the_command_reads_what_others_write(kind, tmp_path, capsys):
     assert got["nll"] == pytest.approx(value("nll", p, y), rel=1e-6)
 
 
+def test_what_has_no_number_is_empty_for_a_machine_and_a_folder_that_cannot_be_is_told(tmp_path, capsys):
+    from repro.commands.calibrating import calibrate
+    (tmp_path / "a.jsonl").write_text('{"probs": [0.9, 0.1], "label": 0}\n{"probs": [0.8, 0.2], "label": 0}\n')
+    calibrate(tmp_path / "a.jsonl", machine=True)
+    found = json.loads(capsys.readouterr().out, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    auroc = next(m for m in found["measures"] if m["measure"] == "auroc")
+    assert (auroc["value"], auroc["low"], auroc["high"]) == (None, None, None)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Refused, match="a file is in the place of a folder"):
+        calibrate(tmp_path / "a.jsonl", out=tmp_path / "file" / "out")
+
+
 @pytest.mark.parametrize(("name", "text", "why"), [
     ("a.txt", "x", "name ends with .txt"), ("a.jsonl", "", "no row"), ("a.jsonl", "{nonsense", "cannot read"),
     ("a.csv", "x,y\n1,2\n", "cannot find option probabilities"), ("a.csv", "p0,p1\n.5,.5\n", "cannot find labels"),

@@ -39,13 +39,17 @@ def calibrate(file: Annotated[Path, typer.Argument(help="JSONL, CSV or Parquet: 
     if out is not None:
         from methods import atomic
         from repro import reliability as diagram
+        from repro.store import spoken
 
-        out.mkdir(parents=True, exist_ok=True)
-        atomic.write_text(out / "calibration.csv", found.to_csv(index=False))
-        diagram.draw(reliability(answers), f"{file.name} (n = {len(answers)})", out)
+        with spoken(out):
+            out.mkdir(parents=True, exist_ok=True)
+            atomic.write_text(out / "calibration.csv", found.to_csv(index=False))
+            diagram.draw(reliability(answers), f"{file.name} (n = {len(answers)})", out)
     if machine:
-        print(json.dumps({"n": len(answers), "floored": floored(answers), "measures": found.to_dict("records"),
-                          "reliability": reliability(answers).to_dict("records")}, indent=1))
+        from repro.store import plain
+
+        print(json.dumps(plain({"n": len(answers), "floored": floored(answers), "measures": found.to_dict("records"),
+                                "reliability": reliability(answers).to_dict("records")}), indent=1))
         return
     show(found, file, floored(answers))
     if out is not None:

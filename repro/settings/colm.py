@@ -5,6 +5,8 @@ from repro.scale import Setting, ours, paper, unstated
 
 _AUDIT = "an independent audit's reading of v4"
 _CODE = "the authors' code"
+COMPARED = tuple(f"colm.{name}" for name in ("h", "eps", "many", "pools", "r", "alpha", "targets"))
+"""What the comparison of selections on true gradients reads while it runs, so that a run's name holds it."""
 PAPER_COLM: dict[str, Setting] = {
     "colm.base": paper("phi-2", "abstract; also Phi-3, Zephyr and Llama-3"),
     "colm.steps": paper(1000, _AUDIT),

@@ -28,7 +28,7 @@ def table(answers: Answers, *, draws: int = DRAWS, worlds: int = WORLDS, seed: i
     again = _over(measures, (Draws(answers, weight, answers.labels[None]) for weight in resampled(answers, draws, generator)))
     null = _over(measures, (Draws(answers, np.ones((1, len(answers))), label) for label in labelled(answers, worlds, generator)))
     tail = 100 * (1 - LEVEL) / 2
-    rows = [{"measure": name, "value": value, "low": max(0.0, value + _quantile(_centred(again[name]), tail)),
+    rows = [{"measure": name, "value": value, "low": float(np.maximum(0.0, value + _quantile(_centred(again[name]), tail))),
              "high": value + _quantile(_centred(again[name]), 100 - tail),
              "calibrated": float(np.nanmean(null[name])) if np.isfinite(null[name]).any() else float("nan"),
              "calibrated_low": _quantile(null[name], tail), "calibrated_high": _quantile(null[name], 100 - tail),

@@ -14,13 +14,12 @@ from methods.selection.uniform import Uniform
 from methods.selection.uniform_by_source import UniformBySource
 from methods.streams import Streams
 from repro.scale import Scale
+from repro.settings.colm import COMPARED
 from suites.coresets import RANDOM, Contender, evaluate
 from suites.suite import Evaluation
 
 PAIRS = (("variance gain", "mixture", "colm"), ("error gain", RANDOM, "colm"), ("skill", "many", "colm"))
 POOLS = 10
-READ = ("colm.h", "colm.eps", "colm.many", "colm.pools", "colm.r", "colm.alpha", "colm.targets")
-"""The settings that the comparison's numbers depend on; `repro.pins` knows them too."""
 
 
 def contenders(h: int | None, eps: float, many: int) -> dict[str, Contender]:
@@ -36,7 +35,7 @@ def compare(model: nn.Module, data: Sequence[Example], scale: Scale, *, pools: i
 
     The adapters are taken off again. The same pools and adapters at every call.
     """
-    h, eps, many, sizes, r, alpha, targets = (scale.setting(key) for key in READ)
+    h, eps, many, sizes, r, alpha, targets = (scale.setting(key) for key in COMPARED)
     attached = Lora(r=r, alpha=alpha, targets=targets).attach(model, Streams(0)).model
     assert isinstance(attached, PeftModel)
     try:

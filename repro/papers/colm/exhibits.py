@@ -108,8 +108,7 @@ def figures(scale_name: str) -> tuple[FigureSpec, ...]:
         FigureSpec("figure-3c", "Dev loss against steps", "curves", shown, y="dev loss (nats per answer token)", kind="dev_loss",
                    note="Shape of figure 3c; the paper shows accuracy."),
         FigureSpec("figure-3c-seconds", "Dev loss against seconds", "curves", shown, x="seconds of training, selection included",
-                   y="dev loss (nats per answer token)", kind="dev_loss", per="second",
-                   note="Seconds per step are those of the machine that ran it, several runs at a time: a rough order."),
+                   y="dev loss (nats per answer token)", kind="dev_loss", per="second"),
         FigureSpec("sources", "Examples of small sources in the batch", "curves", shown, y="share of the batch",
                    kind="small_share", note="Random batches have the data's own mixture."),
     )

@@ -92,9 +92,6 @@ def _memory(shapes: Shapes) -> TableSpec:
         "suite's. The paper's own figures could not be read.")
 
 
-SECONDS = "Seconds per step are those of the machine that ran it, several runs at a time: read them as a rough order."
-
-
 def figures(scale_name: str) -> tuple[FigureSpec, ...]:
     """Speed by target, dev accuracy and loss against steps, the loss against passes and seconds too, accuracy by component, paths
     on a toy function."""
@@ -116,7 +113,7 @@ def figures(scale_name: str) -> tuple[FigureSpec, ...]:
                    x="forward passes over a batch", y="nats", kind="dev_loss", per="pass",
                    note="A zeroth-order step counts as two passes, one of FT as three (its backward pass as two)."),
         FigureSpec("figure-loss-seconds", f"Dev loss among the label words on {task}, by seconds", "curves", shown,
-                   x="seconds of training", y="nats", kind="dev_loss", per="second", note=SECONDS),
+                   x="seconds of training", y="nats", kind="dev_loss", per="second"),
         FigureSpec("figure-components", f"Test accuracy on {task} minus MeZO's", "dots", parts, x="points",
                    measure=accuracy(cell), level=Line("mezo", "MeZO")),
         FigureSpec("figure-landscape", "An illustration: paths of the updates on a function of two weights", "landscape", (),
