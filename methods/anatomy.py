@@ -41,6 +41,8 @@ class Layout:
     """The axis of a projection's weight that is its output: 0 in nn.Linear, 1 in Conv1D."""
     causal: bool = True
     """Whether a token sees only what stands before it."""
+    mlp: str | None = "mlp"
+    """Path in a block of the module that maps every position by itself; None where no one module does."""
 
 
 _SEPARATE = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
@@ -54,12 +56,12 @@ LAYOUTS = {
     "gpt_neox": Layout("gpt_neox.layers", "gpt_neox.embed_in", "gpt_neox.final_layer_norm",
                        ("attention.query_key_value",), packing="per head"),
     "opt": Layout("model.decoder.layers", "model.decoder.embed_tokens", "model.decoder.final_layer_norm", _SEPARATE,
-                  position=("model.decoder.embed_positions",)),
+                  position=("model.decoder.embed_positions",), mlp=None),
     "roberta": Layout("roberta.encoder.layer", "roberta.embeddings.word_embeddings", "lm_head.layer_norm",
                       ("attention.self.query", "attention.self.key", "attention.self.value"),
                       heads=("lm_head.decoder", "classifier.out_proj", "classifier"),
                       position=("roberta.embeddings.position_embeddings", "roberta.embeddings.token_type_embeddings"),
-                      causal=False),
+                      causal=False, mlp=None),
 }
 
 

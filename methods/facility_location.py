@@ -27,6 +27,8 @@ from methods.parts import Refused
 
 __all__ = ["Metric", "Picks", "by_groups", "distances", "greedy", "greedy_on_line", "lazy_greedy", "value"]
 
+SHORT = 64
+"""Points on a line whose distances are tabled."""
 NUMBERS = 2**22
 """Distances looked at together after a pick: 32 MiB."""
 
@@ -122,6 +124,26 @@ def greedy_on_line(positions: Tensor, k: int) -> Picks:
     whole = exact - exact.min() if len(exact) else exact
     scale = _scale(whole, len(whole))
     places = np.rint(whole.numpy() * scale).astype(np.int64)
+    index = _by_table(places, k) if len(places) <= SHORT else _by_line(places, k)
+    rows = np.abs(places[index][:, None] - places[None, :])
+    return _picks(index, torch.from_numpy(rows), 1 / scale, int(np.ptp(places)) if len(places) else 0)
+
+
+def _by_table(places: np.ndarray, k: int) -> list[int]:
+    """Whole positions [P] -> picks, from all distances: less work than to keep a line in order while points are few."""
+    table = np.abs(places[:, None] - places[None, :])
+    near = np.full(len(places), table.max(initial=0))
+    index: list[int] = []
+    while len(index) < min(k, len(places)):
+        gains = np.maximum(near - table, 0).sum(1)
+        gains[index] = -1
+        index.append(int(gains.argmax()))
+        near = np.minimum(near, table[index[-1]])
+    return index
+
+
+def _by_line(places: np.ndarray, k: int) -> list[int]:
+    """The same picks, O(P) each."""
     order = np.argsort(places, kind="stable")
     line = _Line(places[order])
     gains = np.empty(len(places), dtype=np.int64)
@@ -133,8 +155,7 @@ def greedy_on_line(positions: Tensor, k: int) -> Picks:
         gains[index[-1]] = -1
         for lo, hi in line.split(int(rank[index[-1]])):
             gains[order[lo + 1:hi]] = line.gains(lo, hi)
-    rows = np.abs(places[index][:, None] - places[None, :])
-    return _picks(index, torch.from_numpy(rows), 1 / scale, int(line.far))
+    return index
 
 
 class _Line:

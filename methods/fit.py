@@ -166,6 +166,7 @@ class _Loop:
     """The last step's batch: positions in the data."""
     state: State = field(default_factory=dict)
     _order: tuple[int, list[int]] = (-1, [])
+    _probe: Pool | None = None
 
     def advance(self) -> None:
         """One optimizer step."""
@@ -220,9 +221,11 @@ class _Loop:
 
     def _choose(self, pool: list[int], clock: Clock, device: torch.device) -> Chosen:
         started = time.perf_counter()
-        probe = Pool(self.data, pool, self.small, self.recipe.objective, self.attached.model, self.prepared, self.pad_id,
-                     self.training.micro_batch or len(pool), device)
-        chosen = self.recipe.selection(probe, self.training.batch_size, self.state, clock, self.streams)
+        if self._probe is None:
+            self._probe = Pool(self.data, pool, self.small, self.recipe.objective, self.attached.model, self.prepared,
+                               self.pad_id, self.training.micro_batch or len(pool), device)
+        self._probe.positions = pool
+        chosen = self.recipe.selection(self._probe, self.training.batch_size, self.state, clock, self.streams)
         self.selecting += time.perf_counter() - started
         return chosen
 

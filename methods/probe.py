@@ -18,10 +18,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+from peft.tuners.lora import Linear as LoraLinear
 from torch import Tensor, nn
 
 from methods import directions
-from methods.examples import Example, collate
+from methods.examples import IGNORE, Example, collate
+from methods.merged import adapters, merged
 from methods.modes import evaluating
 from methods.parts import Batch, Objective, Prepared
 from methods.tail import Kept, Tail
@@ -35,7 +37,7 @@ def small_sources(data: Sequence[Example]) -> frozenset[str]:
 
 @dataclass
 class Pool:
-    """A `methods.parts.Probe` over the examples `index` of `data`."""
+    """A `methods.parts.Probe` over the examples `index` of `data`. `positions` may be changed from step to step."""
 
     data: Sequence[Example]
     positions: Sequence[int]
@@ -73,7 +75,7 @@ class Pool:
     def slopes(self, rows: Tensor, seeds: Sequence[int], eps: float) -> Tensor:
         out = torch.zeros(len(rows), len(seeds), dtype=torch.float64)
         matrices = [self.direction(seed).view(self._tail.shape).to(self.device) for seed in seeds]
-        with torch.no_grad(), evaluating(self.model):
+        with torch.inference_mode(), evaluating(self.model), merged(self._adapters), self._tail.widened():
             for where, batch in self._batches(rows.tolist()):
                 kept = self._keep(batch)
                 for j, z in enumerate(matrices):
@@ -87,7 +89,7 @@ class Pool:
 
     def gradients(self, rows: Tensor) -> Tensor:
         out = torch.zeros(len(rows), self._tail.shape[0] * self._tail.shape[1])
-        with evaluating(self.model):
+        with evaluating(self.model), self._tail.widened():
             for where, batch in self._batches(rows.tolist()):
                 out[where] = self._per_example(batch).flatten(1).cpu().float()
         return out
@@ -108,6 +110,10 @@ class Pool:
     def _tail(self) -> Tail:
         return Tail(self.model)
 
+    @cached_property
+    def _adapters(self) -> tuple[LoraLinear, ...]:
+        return adapters(self.model)
+
     def _keep(self, batch: Batch) -> Kept:
         return self._tail.keep(lambda model: self._loss(model, batch))
 
@@ -122,7 +128,7 @@ class Pool:
             change = u[:len(batch)] @ step.t().to(u)
             return v + torch.cat([change, -change])
 
-        with self._tail.starting_from(kept.twice(), move) as model:
+        with self._tail.starting_from(kept.twice(), move, _predicting(batch)) as model:
             plus, minus = self._loss(model, twice).cpu().double().chunk(2)
         return plus, minus
 
@@ -134,7 +140,7 @@ class Pool:
             seen.extend((u.detach(), v.detach().requires_grad_()))
             return seen[1]
 
-        with torch.enable_grad(), self._tail.starting_from(self._keep(batch), watch) as model:
+        with torch.enable_grad(), self._tail.starting_from(self._keep(batch), watch, _predicting(batch)) as model:
             (slope,) = torch.autograd.grad(self._loss(model, batch).sum(), seen[1])
         return torch.einsum("bto,bti->boi", slope, seen[0])
 
@@ -144,6 +150,33 @@ class Pool:
     def _of(self, positions: Sequence[int]) -> Iterator[tuple[list[int], Batch]]:
         """(places in `positions`, their batch) in micro-batches of like length."""
         order = sorted(range(len(positions)), key=lambda i: len(self.data[positions[i]].input_ids))
-        for start in range(0, len(order), self.micro_batch):
-            where = order[start:start + self.micro_batch]
+        lengths = [len(self.data[positions[i]].input_ids) for i in order]
+        start = 0
+        for size in cut(lengths, 2 * self.micro_batch):
+            where = order[start:start + size]
+            start += size
             yield where, collate(self.data, [positions[i] for i in where], self.pad_id).to(self.device)
+
+
+def cut(lengths: Sequence[int], most: int, overhead: int = 64) -> list[int]:
+    """Sizes of the batches into which examples, in order of their lengths, are cut at the least cost.
+
+    A batch costs its examples times the longest of them, and `overhead` tokens. No batch holds more than `most` examples:
+    twice those that are trained on at once, as a pass that keeps no graph needs a fraction of a training pass's memory.
+    """
+    best, size = [0], [0]
+    for end, longest in enumerate(lengths, start=1):
+        costs = [(best[end - n] + n * longest + overhead, n) for n in range(1, min(end, most) + 1)]
+        cost, n = min(costs)
+        best.append(cost)
+        size.append(n)
+    cuts: list[int] = []
+    while sum(cuts) < len(lengths):
+        cuts.append(size[len(lengths) - sum(cuts)])
+    return cuts[::-1]
+
+
+def _predicting(batch: Batch) -> Tensor:
+    """[K] the positions, counted from the end, from which some row's answer tokens are predicted."""
+    columns = (batch.labels[:, 1:] != IGNORE).any(0).nonzero()[:, 0]
+    return columns - batch.labels.shape[1]

@@ -43,7 +43,9 @@ class Kept:
 
 
 class Tail:
-    """A model bound to its last block. Raises Refused for an adapter on the value projection that is not linear in B.
+    """A model bound to its last block, for as long as its modules stay what they are.
+
+    Raises Refused for an adapter on the value projection that is not linear in B.
 
     In a model of half precision the last block, the final norm and the head are used in float32.
     """
@@ -53,10 +55,13 @@ class Tail:
         last = body.n_blocks - 1
         self._model, self._blocks, self._projection = model, body.blocks, body.value_projection(last)
         self._value = body.model.get_submodule(self._projection.module)
+        self._causal = body.layout.causal
+        self._mlp = None if body.layout.mlp is None else self._blocks[-1].get_submodule(body.layout.mlp)
         after = {id(w.tensor) for w in body.weights
                  if w.layer == last or w.plays(Role.HEAD) or (w.layer is None and w.role in (Role.FINAL_NORM, Role.BIAS))}
-        self._wide = {n: p.detach().float() for n, p in model.named_parameters()
+        self._half = {n: p for n, p in model.named_parameters()
                       if id(p) in after and p.dtype in (torch.bfloat16, torch.float16)}
+        self._wide: dict[str, Tensor] = {}
         self._adapters = list(self._value.active_adapters) if isinstance(self._value, LoraLayer) else []
         if any(self._value.use_dora.get(a, False) for a in self._adapters):
             raise Refused("cannot score a pool by its value projection under DoRA; because DoRA rescales what B gives; use "
@@ -71,6 +76,15 @@ class Tail:
                   else weight.shape[1 - self._projection.axis])
         return rows, int(inputs)
 
+    @contextmanager
+    def widened(self) -> Iterator[None]:
+        """In it, and there alone, `starting_from` may be called: weights of half precision are copied to float32 once."""
+        self._wide = {name: weight.detach().float() for name, weight in self._half.items()}
+        try:
+            yield
+        finally:
+            self._wide = {}
+
     @torch.no_grad()
     def keep(self, call: Callable[[nn.Module], Any]) -> Kept:
         """Runs `call`, which must call the model it is given, up to the last block."""
@@ -84,7 +98,8 @@ class Tail:
         def see(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
             beside[0] = tuple(output[1:]) if isinstance(output, tuple) else None
 
-        with self._blocks[-1].register_forward_pre_hook(stop, with_kwargs=True), self._blocks[0].register_forward_hook(see):
+        with (self._unmasked(), self._blocks[-1].register_forward_pre_hook(stop, with_kwargs=True),
+              self._blocks[0].register_forward_hook(see)):
             try:
                 call(self._model)
             except _Reached:
@@ -92,19 +107,40 @@ class Tail:
         raise RuntimeError("the call did not come to the model's last block")
 
     @contextmanager
-    def starting_from(self, kept: Kept, move: Move) -> Iterator[nn.Module]:
-        """The model to call; it starts at its last block with what was kept."""
+    def starting_from(self, kept: Kept, move: Move, read: Tensor | None = None) -> Iterator[nn.Module]:
+        """The model to call, within `widened`; it starts at its last block with what was kept.
+
+        `read` [K]: the positions, counted from the end, at which its answer will be looked at; at others it is not the
+        model's. None: all.
+        """
+        if self._half and not self._wide:
+            raise RuntimeError("starting_from was called outside widened")
         hidden = kept.hidden.float() if self._wide else kept.hidden
 
         def put(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
             return ((hidden, *args[1:]), kwargs) if args else ((), kwargs | {"hidden_states": hidden})
 
         with ExitStack() as undo:
+            undo.enter_context(self._unmasked())
             for block in self._blocks[:-1]:
                 undo.enter_context(_skipped(block, kept.beside))
             undo.enter_context(self._blocks[-1].register_forward_pre_hook(put, with_kwargs=True))
             undo.enter_context(self._value.register_forward_hook(self._moving(move)))
+            if read is not None and self._mlp is not None:
+                undo.enter_context(_at(self._mlp, hidden.shape[1], hidden.shape[1] + read))
             yield _Widened(self._model, self._wide) if self._wide else self._model
+
+    @contextmanager
+    def _unmasked(self) -> Iterator[None]:
+        """Leaves out a causal model's mask of padding: a row is padded behind its end, where none of its tokens looks."""
+        def drop(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+            return args, kwargs | {"attention_mask": None}
+
+        if not self._causal:
+            yield
+            return
+        with self._model.register_forward_pre_hook(drop, with_kwargs=True):
+            yield
 
     def _moving(self, move: Move) -> Callable[[nn.Module, tuple[Any, ...], Tensor], Tensor]:
         def hook(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
@@ -133,6 +169,19 @@ class _Widened(nn.Module):
 
     def forward(self, **inputs: Any) -> Any:
         return functional_call(self._inside[0], self._weights, (), inputs)
+
+
+@contextmanager
+def _at(mlp: nn.Module, length: int, columns: Tensor) -> Iterator[None]:
+    """The module computes the columns [K] alone of its input [B, length, H] and gives 0 for the others."""
+    def narrow(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (args[0].index_select(1, columns), *args[1:])
+
+    def spread(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        return output.new_zeros(len(output), length, output.shape[-1]).index_copy(1, columns, output)
+
+    with mlp.register_forward_pre_hook(narrow), mlp.register_forward_hook(spread):
+        yield
 
 
 @contextmanager

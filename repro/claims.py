@@ -48,7 +48,27 @@ class OfCurve:
     times: float = 1.0
 
 
-Measure = OfItems | OfCurve
+@dataclass(frozen=True)
+class OfMean:
+    """The mean of several sets' means, each with one weight; intervals cover the items of all."""
+
+    of: tuple[OfItems, ...]
+    label: str
+
+    @property
+    def unit(self) -> str:
+        return self.of[0].unit
+
+    @property
+    def higher(self) -> bool:
+        return self.of[0].higher
+
+    @property
+    def times(self) -> float:
+        return self.of[0].times
+
+
+Measure = OfItems | OfMean | OfCurve
 
 
 @dataclass(frozen=True)
@@ -150,6 +170,8 @@ class Line:
     """For "dots": lines of one group share a colour."""
     passes: float = 1.0
     """Forward passes over its batch that a step costs, for "curves" that are drawn against them."""
+    measure: Measure | None = None
+    """For "scan", where lines of one arm differ in what is measured: in place of the figure's."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from methods.parts import Refused
-from repro.claims import Contrast, Measure, OfItems
+from repro.claims import Contrast, Measure, OfItems, OfMean
 from repro.study import Arm, Record, Run
 
 Floats = npt.NDArray[np.float64]
@@ -123,6 +123,8 @@ class Evidence:
         return self._series[name, measure]
 
     def _measured(self, name: str, measure: Measure) -> Series:
+        if isinstance(measure, OfMean):
+            return _together([self.series(name, part) for part in measure.of])
         records = self.done(name)
         arm = self.arm(name)
         trained = bool(arm.stages) or len(arm.seeds) > 1  # a probe is fitted to each seed's own rows

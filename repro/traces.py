@@ -117,8 +117,9 @@ def _trace(label: str, wide: pd.DataFrame, part: str = "", dashed: bool = False)
 
 
 def _scan(spec: FigureSpec, line: Line, evidence: Evidence) -> list[Trace]:
-    assert spec.measure is not None
-    e = estimate(evidence.series(line.arm, spec.measure))
+    measure = line.measure or spec.measure
+    assert measure is not None
+    e = estimate(evidence.series(line.arm, measure))
     x = () if line.x is None else (line.x,)
     return [Trace(line.label, x, (e.mean,), (e.low,), (e.high,), e.seeds)]
 

@@ -5,7 +5,7 @@ value projection (of LoRA's B where the model has adapters there; no weight is t
 - variance: |g - mean over pools of g|^2 (unbiased by n / (n - 1)), what the paper's figure 3b and theorem 4.3 are about;
 - error: |g - mean of G over all pools|^2, which counts the bias of a rule that prefers some sources too;
 - skill: agreement with the picks of the same rule from true gradients, 0 at chance (given the quotas), 1 where all agree.
-Gains are relative to `random`, uniform picks of k: 1 - the rule's mean square / that of random (0: no gain).
+Variances are shares of that of `random`, uniform picks of k; gains are 1 - the rule's mean square / that of random.
 
 Source: Nguyen et al. (CoLM), arXiv 2407.19580, figure 3b and theorem 4.3; the skill is ours.
 """
@@ -42,7 +42,7 @@ class Contender:
     """A rule, the size of its batch as a multiple of k, and the same rule with true gradients where that says something."""
 
     rule: Selection
-    times: int = 1
+    times: float = 1
     oracle: Selection | None = None
 
 
@@ -99,7 +99,7 @@ def _measured(pools: Iterable[Pool], rules: Mapping[str, Contender], k: int, see
         whole.append(known.taken.mean(0))
         means[RANDOM].append(_mean(known.taken, choose(Uniform(), k)))
         for name, contender in rules.items():
-            picks = choose(contender.rule, contender.times * k)
+            picks = choose(contender.rule, max(1, round(contender.times * k)))
             means[name].append(_mean(known.taken, picks))
             if contender.oracle is not None:
                 skills[name].append(_skill(picks.index, choose(contender.oracle, k).index, known, k))
@@ -116,6 +116,7 @@ def _columns(everything: Tensor, means: Mapping[str, Tensor], skills: Mapping[st
     columns: dict[str, Floats] = {}
     random = means[RANDOM]
     for name, of in means.items():
+        columns[f"variance {name}"] = (_around_own_mean(of) / _around_own_mean(random).mean()).numpy()
         if name != RANDOM:
             columns[f"variance gain {name}"] = _gain(_around_own_mean(of), _around_own_mean(random))
             columns[f"error gain {name}"] = _gain(*((m - everything).square().sum(1) for m in (of, random)))

@@ -1,8 +1,12 @@
 """The pool as selections see it, against passes of the whole model with each example alone."""
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
 
 from methods import anatomy
@@ -10,7 +14,7 @@ from methods.examples import Example
 from methods.objective.label_words import LabelWords
 from methods.objective.nll import Nll
 from methods.parts import Refused
-from methods.probe import Pool, small_sources
+from methods.probe import Pool, cut, small_sources
 from methods.scope.lora import Lora
 from methods.streams import Streams
 from methods.tail import Tail
@@ -117,7 +121,7 @@ def test_a_failing_pass_leaves_the_model_whole():
         raise Broken
 
     kept = tail.keep(lambda m: m(torch.tensor([[1, 2, 3]])))
-    with pytest.raises(Broken), tail.starting_from(kept, breaks) as starts:
+    with pytest.raises(Broken), tail.widened(), tail.starting_from(kept, breaks) as starts:
         starts(torch.tensor([[1, 2, 3]]))
     assert not any("forward" in vars(m) or m._forward_hooks or m._forward_pre_hooks for m in model.modules())
     with pytest.raises(RuntimeError, match="did not come"):
@@ -203,3 +207,27 @@ def test_small_sources_have_fewer_than_the_mean():
     assert small_sources(rows(a=5, b=5)) == frozenset()
     assert small_sources(rows(a=5)) == frozenset()
     assert small_sources(rows(a=4, b=5, c=6)) == {"a"}
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=9), st.integers(1, 5), st.integers(0, 30))
+def test_batches_are_cut_at_the_least_cost(lengths, most, overhead):
+    lengths = sorted(lengths)
+
+    def cost(sizes):
+        ends = list(itertools.accumulate(sizes))
+        return sum(n * lengths[end - 1] + overhead for n, end in zip(sizes, ends, strict=True))
+
+    found = cut(lengths, most, overhead)
+    assert sum(found) == len(lengths)
+    assert max(found) <= most
+    every = (sizes for parts in range(1, len(lengths) + 1)
+             for sizes in itertools.product(range(1, most + 1), repeat=parts) if sum(sizes) == len(lengths))
+    if len(lengths) <= 6:
+        assert cost(found) == min(map(cost, every))
+
+
+def test_the_tail_widens_half_precision_only_where_asked():
+    tail = Tail(toy_llama().to(torch.bfloat16))
+    kept = tail.keep(lambda m: m(torch.tensor([[1, 2, 3]])))
+    with pytest.raises(RuntimeError, match="outside widened"), tail.starting_from(kept, lambda u, v: v):
+        pass

@@ -8,6 +8,7 @@ from peft import PeftModel
 from torch import nn
 
 from methods.examples import Example
+from methods.parts import Selection
 from methods.scope.lora import Lora
 from methods.selection.colm import Colm
 from methods.selection.uniform import Uniform
@@ -20,14 +21,25 @@ from suites.suite import Evaluation
 
 PAIRS = (("variance gain", "mixture", "colm"), ("error gain", RANDOM, "colm"), ("skill", "many", "colm"))
 POOLS = 10
+PARTS = (0.25, 0.5)
+"""Sizes of further batches, as shares of b, at which variances are compared."""
+
+
+def at(rule: str, part: float) -> str:
+    """The name of a rule that picks a share of b."""
+    return f"{rule} at {part:g} b"
 
 
 def contenders(h: int | None, eps: float, many: int) -> dict[str, Contender]:
-    """CoLM with one direction, with many and with true gradients; random examples of the same mixture; twice the batch."""
+    """CoLM with one direction, with many and with true gradients; random examples of the same mixture; twice the
+    batch; and those that choose at smaller sizes of the batch."""
     one = Colm(pool=2, h=h, eps=eps)
     oracle = replace(one, z="gradient")
-    return {"colm": Contender(one, oracle=oracle), "many": Contender(replace(one, z="step", m=many), oracle=oracle),
-            "oracle": Contender(oracle), "mixture": Contender(UniformBySource(pool=2)), "random-2x": Contender(Uniform(), 2)}
+    mixture = UniformBySource(pool=2)
+    shrunk: dict[str, Selection] = {"colm": one, "mixture": mixture, RANDOM: Uniform()}
+    smaller = {at(name, part): Contender(rule, part) for name, rule in shrunk.items() for part in PARTS}
+    return smaller | {"colm": Contender(one, oracle=oracle), "many": Contender(replace(one, z="step", m=many), oracle=oracle),
+            "oracle": Contender(oracle), "mixture": Contender(mixture), "random-2x": Contender(Uniform(), 2)}
 
 
 def compare(model: nn.Module, data: Sequence[Example], scale: Scale, *, pools: int | None, pad_id: int) -> Evaluation:
