@@ -148,6 +148,15 @@ class Anatomy:
         return (slice(sum(groups[:number]) * width, sum(groups[:number + 1]) * width),)
 
 
+def adapter_factor(weight: Weight) -> Literal["A", "B"] | None:
+    """Which factor of a LoRA product B A the weight is; None for another weight.
+
+    B is the factor that starts at zero, so that shrinking it leads back to the base model; PEFT calls an embedding's so "A".
+    """
+    leaf = next((part for part in weight.name.split(".") if part.startswith("lora_")), "")
+    return {"lora_A": "A", "lora_B": "B", "lora_embedding_A": "B", "lora_embedding_B": "A"}.get(leaf)  # type: ignore[return-value]
+
+
 def read(model: nn.Module) -> Anatomy:
     """Takes a transformers model, plain or wrapped by PEFT, apart. Raises Refused for an architecture not known here."""
     base = model.get_base_model() if isinstance(model, PeftModel) else model

@@ -3,10 +3,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from methods.ensemble.average import Average
 from methods.ensemble.single import Single
 from methods.estimator.backprop import Backprop
 from methods.estimator.forward_grad import ForwardGrad
 from methods.estimator.spsa import Spsa
+from methods.objective.choice_kl import ChoiceKl
 from methods.objective.kl import KlToBase
 from methods.objective.label_words import LabelWords
 from methods.objective.nll import Nll
@@ -25,6 +27,7 @@ from methods.selection.middle_perplexity import MiddlePerplexity
 from methods.selection.uniform import Uniform
 from methods.selection.uniform_by_source import UniformBySource
 from methods.update.adamw import AdamW
+from methods.update.adamw_on_factor import AdamWOnFactor
 from methods.update.conservative import Conservative
 from methods.update.galore import GaLore
 from methods.update.helene import Helene
@@ -44,12 +47,14 @@ SLOTS: dict[str, tuple[Any, ...]] = {
     ),
     "estimator": (Backprop(), Spsa(), ForwardGrad()),
     "update": (Sgd(lr=1e-2), Sgd(lr=1e-2, momentum=0.9), AdamW(lr=1e-3), GaLore(lr=1e-3, rank=4), Helene(lr=1e-4),
-               Sophia(lr=1e-4), Sign(lr=1e-5), Conservative(lr=1e-4)),
+               Sophia(lr=1e-4), Sign(lr=1e-5), Conservative(lr=1e-4),
+               AdamWOnFactor(lr=1e-3, decay=1.0)),
     "selection": (Uniform(), Uniform(pool=2), UniformBySource(), Colm(), Colm(z="gradient", weights="clusters"),
                   Clustered(Colm(), c=2, warmup=1, refresh=1), BigLoss(), MiddlePerplexity(), BigGradientNorm(), GradMatch(),
                   Craig()),
-    "objective": (Nll(), Nll(mean="example"), KlToBase(beta=0.1), LabelWords()),
-    "ensemble": (Single(),),
+    "objective": (Nll(), Nll(mean="example"), KlToBase(beta=0.1), LabelWords(),
+                  ChoiceKl(beta=0.1)),
+    "ensemble": (Single(), Average(members=2)),
 }
 
 

@@ -362,10 +362,16 @@ class Selection(Protocol):
 
 @runtime_checkable
 class Ensemble(Protocol):
-    """How many members, and how their answers are combined."""
+    """How many members, in which random streams they differ, and how their answers are combined.
+
+    Laws: an ensemble of one answers as its member; the order of members changes no answer.
+    """
 
     @property
     def members(self) -> int: ...
 
-    def combine(self, probabilities: Tensor) -> Tensor:
-        """[M, N, C] probabilities of the members -> [N, C]."""
+    def streams(self, streams: Streams, member: int) -> Streams:
+        """The streams of one member of a run, counted from 0; member 0 has the run's own."""
+
+    def combine(self, answers: Tensor) -> Tensor:
+        """[M, N, C] log-probabilities of the options -> [N, C] probabilities."""

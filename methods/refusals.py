@@ -7,10 +7,11 @@ from methods.anatomy import Anatomy
 from methods.estimator.forward_grad import ForwardGrad
 from methods.objective.kl import KlToBase
 from methods.objective.nll import Nll
-from methods.parts import Refused, Sight
+from methods.parts import Refused, Scope, Sight
 from methods.recipe import Recipe, describe
 from methods.scope.lisa import Lisa
 from methods.scope.lora import Adapter, Lora
+from methods.update.adamw_on_factor import AdamWOnFactor
 from methods.update.galore import GaLore
 
 Rule = Callable[[Recipe, Anatomy | None], str | None]
@@ -40,6 +41,18 @@ def galore_on_adapters(recipe: Recipe, model: Anatomy | None) -> str | None:
         return None
     return (f"cannot use GaLore with {describe(scope)}; because an adapter's matrices are of low rank already and a "
             "projection of their gradients saves nothing; use AdamW with it, or GaLore with Full or LISA")
+
+
+def decay_on_a_factor(recipe: Recipe, model: Anatomy | None) -> str | None:
+    scope = recipe.scope.of if isinstance(recipe.scope, Lisa) else recipe.scope
+    if not isinstance(recipe.update, AdamWOnFactor) or isinstance(scope, Lora) or _is_lora(scope):
+        return None
+    return (f"cannot use {describe(recipe.update)} with {describe(recipe.scope)}; because it has no product B A one factor of "
+            "which could decay; use Lora, or AdamW with weight_decay")
+
+
+def _is_lora(scope: Scope | None) -> bool:
+    return isinstance(scope, Adapter) and '"LORA"' in scope.config
 
 
 def selection_under_dora(recipe: Recipe, model: Anatomy | None) -> str | None:
@@ -96,5 +109,5 @@ def empty_pool(recipe: Recipe, model: Anatomy | None) -> str | None:
             "from; use pool >= 1")
 
 
-RULES: tuple[Rule, ...] = (gradient_kind, galore_on_adapters, selection_under_dora, lisa_of_lisa, lisa_reweighted, lisa_gamma,
-                           next_token_loss, forward_through_loha, empty_pool)
+RULES: tuple[Rule, ...] = (gradient_kind, galore_on_adapters, decay_on_a_factor, selection_under_dora, lisa_of_lisa,
+                           lisa_reweighted, lisa_gamma, next_token_loss, forward_through_loha, empty_pool)

@@ -68,7 +68,29 @@ class OfMean:
         return self.of[0].times
 
 
-Measure = OfItems | OfMean | OfCurve
+@dataclass(frozen=True)
+class OfAnswers:
+    """A score of a prediction (`repro.inference`) on a set of lettered questions, taken question by question.
+
+    The arms that it is read from are named with a way, e.g. "lora|ensemble".
+    """
+
+    set: str
+    score: str
+    """One of `suites.calibration.items.ITEMS`, or of `repro.answered.SCORES`."""
+    label: str
+    unit: str
+    higher: bool
+    times: float = 1.0
+    outside: str | None = None
+    """The other set, for scores that tell two sets apart."""
+
+
+Measure = OfItems | OfMean | OfCurve | OfAnswers
+
+
+class Missing(LookupError):
+    """What was asked for has not been run, or failed; the message says which."""
 
 
 @dataclass(frozen=True)
@@ -178,12 +200,14 @@ class Line:
 class FigureSpec:
     """A figure: "curves" (a kind of curve against steps), "norms" (per layer), "scan" (a measure against Line.x), "dots"
     (a measure by arm, minus that of the level's arm), "speed" (how many times fewer steps than the level's arm a line takes
-    to a kind of curve's value, against that value), "landscape" (paths on a toy function: an illustration).
+    to a kind of curve's value, against that value), "landscape" (paths on a toy function: an illustration); of lettered
+    questions "reliability", "wrong" (confidence of wrong answers), "coverage" (risk against it) and "matrix" (the measure on
+    each of `sets`).
     """
 
     id: str
     title: str
-    draws: Literal["curves", "norms", "scan", "dots", "speed", "landscape"]
+    draws: Literal["curves", "norms", "scan", "dots", "speed", "landscape", "reliability", "wrong", "coverage", "matrix"]
     lines: tuple[Line, ...]
     x: str = "optimizer step"
     y: str = ""
@@ -194,6 +218,8 @@ class FigureSpec:
     note: str = ""
     per: Literal["step", "pass", "second"] = "step"
     """What "curves" are drawn against: steps, forward passes (Line.passes each), or seconds of training where they ran."""
+    sets: tuple[str, ...] = ()
+    """Sets of lettered questions that are shown; but for "matrix" the first alone."""
     panels: Callable[[], tuple[Panel, ...]] | None = None
     """For "landscape", in place of records: what computes its paths."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,10 +15,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from methods.parts import Refused
-from repro.claims import Contrast, Measure, OfItems, OfMean
+from repro import answered
+from repro.claims import Contrast, Measure, Missing, OfAnswers, OfItems, OfMean
 from repro.study import Arm, Record, Run
+from suites.calibration.answers import Answers
 
 Floats = npt.NDArray[np.float64]
+
+
+__all__ = ["Evidence", "Floats", "Missing", "Series", "Source"]
 
 
 class Source(Protocol):
@@ -26,10 +32,6 @@ class Source(Protocol):
     def records(self, scale: str, paper: str) -> list[Record]: ...
     def samples(self, run_id: str) -> pd.DataFrame: ...
     def curve(self, run_id: str) -> pd.DataFrame: ...
-
-
-class Missing(LookupError):
-    """What was asked for has not been run, or failed; the message says which."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Evidence:
 
     def untrained(self, arm: str) -> bool:
         """Whether nothing is trained in the arm of this name."""
-        return any(a.name == arm and not a.stages for a in self.arms)
+        return any(a.name == answered.named(arm)[0] and not a.stages for a in self.arms)
 
     def __post_init__(self) -> None:
         for record in self.source.records(self.scale, self.paper):
@@ -93,8 +95,9 @@ class Evidence:
         self._found[key] = record
 
     def arm(self, name: str) -> Arm:
+        """The arm of this name; a way of predicting behind it ("lora|ensemble") is not looked at."""
         for arm in self.arms:
-            if arm.name == name:
+            if arm.name == answered.named(name)[0]:
                 return arm
         raise Missing(f"arm {name} is not part of this scale")
 
@@ -129,9 +132,32 @@ class Evidence:
         arm = self.arm(name)
         trained = bool(arm.stages) or len(arm.seeds) > 1  # a probe is fitted to each seed's own rows
         seeds = tuple(r.seed for r in records)
+        if isinstance(measure, OfAnswers):
+            return self._of_answers(name, measure, records, trained)
         if isinstance(measure, OfItems):
             return _of_items([self._suite(r.run_id, measure.suite) for r in records], seeds, trained, measure, name)
         return Series.one_each(seeds, [measure.times * self._read(r, measure) for r in records], measure.key, trained)
+
+    def _of_answers(self, name: str, measure: OfAnswers, records: Sequence[Record], trained: bool) -> Series:
+        arm, way = answered.named(name)
+        stages = self.arm(arm).stages
+        dev = f"{stages[0].data}/dev" if stages else None
+        found = [answered.score(measure, way, partial(self._options, record.run_id), dev) for record in records]
+        for one in found[1:]:
+            _same_items(found[0].items, one.items, f"the seeds of {arm}")
+        cluster = pd.factorize(np.array(found[0].facts))[0].astype(np.int64)
+        values = measure.times * np.stack([one.values for one in found])
+        return Series(tuple(r.seed for r in records), values, cluster, found[0].items, np.ones(values.shape[1]), trained)
+
+    def answers(self, name: str, key: str) -> list[list[Answers]]:
+        """Seed by seed, the distributions of a prediction ("lora|ensemble") on a set of lettered questions."""
+        arm, way = answered.named(name)
+        stages = self.arm(arm).stages
+        dev = f"{stages[0].data}/dev" if stages else None
+        return [answered.answers(way, partial(self._options, r.run_id), key, dev) for r in self.done(arm)]
+
+    def _options(self, run_id: str, key: str) -> pd.DataFrame | None:
+        return self._suite(run_id, f"options:{key}")
 
     def _suite(self, run_id: str, suite: str) -> pd.DataFrame | None:
         """The samples of one suite, by item; every run's file is read once."""

@@ -22,9 +22,11 @@ from methods.examples import Example
 from methods.parts import Refused
 from repro import devices, pins, scales
 from repro.curve import Curve
+from repro.members import NAME as OPTIONS
+from repro.members import Asker
 from repro.papers.colm import contenders
 from repro.partial import EVERY_S, Partial
-from repro.scale import Scale, TaskRef
+from repro.scale import DataRef, OptionsRef, Scale, TaskRef
 from repro.store import Store
 from repro.study import Metric, Record, Run
 from repro.training import Course
@@ -33,6 +35,8 @@ from suites import coresets, data, heldout, models
 from suites.evaluate import evaluate
 from suites.fewshot import SEEDS
 from suites.glue import coding, probe, rows, tasks, training
+from suites.options.coded import Coded, code
+from suites.options.sets import questions
 from suites.suite import Evaluation
 
 PROBE = "probe"
@@ -60,10 +64,11 @@ class Desk:
         device = devices.torch_device(scale.device)
         model, tokenizer = self.base(scale, run.arm.base)
         course = Course(run, model.to(device), lambda key, split: self.examples(run, scale, model, tokenizer, key, split),
-                        pad_of(tokenizer), scale.batch_size, Partial(self.store.partial(run), self.every_s), say)
+                        pad_of(tokenizer), scale.batch_size, Partial(self.store.partial(run), self.every_s), say,
+                        lambda: self.asked(run, scale, model, tokenizer))
         trained, curve, train_s = course.go()
         eval_began = time.perf_counter()
-        found = self.evaluate(run, scale, trained, tokenizer, say)
+        found = self.evaluate(run, scale, trained, tokenizer, say, course.asker)
         metrics = {**scores(found), **dev_metric(curve)}
         eval_s = time.perf_counter() - eval_began
         cost = {"wall_s": max(time.perf_counter() - began, train_s + eval_s), "train_s": train_s, "eval_s": eval_s,
@@ -87,17 +92,27 @@ class Desk:
     def examples(self, run: Run, scale: Scale, model: nn.Module, tokenizer: Any, key: str, split: data.Split) -> list[Example]:
         """A training set in the base model's tokens; a task's rows are those of the run's seed."""
         ref = scale.data(key)
-        at = (scale.name, run.arm.base, key, split, run.seed if isinstance(ref, TaskRef) else 0)
+        at = (scale.name, run.arm.base, key, split, 0 if isinstance(ref, DataRef) else run.seed)
         if at not in self._sets:
-            self._sets[at] = (shots(ref, model, tokenizer, split, run.seed) if isinstance(ref, TaskRef)
-                              else data.load_examples(ref, tokenizer, split))
+            if isinstance(ref, OptionsRef):
+                self._sets[at] = lettered(ref, model, tokenizer, split, run.seed)
+            else:
+                self._sets[at] = (shots(ref, model, tokenizer, split, run.seed) if isinstance(ref, TaskRef)
+                                  else data.load_examples(ref, tokenizer, split))
         return self._sets[at]
 
-    def evaluate(self, run: Run, scale: Scale, model: nn.Module, tokenizer: Any, say: Say) -> Evaluation | None:
-        """Every suite of the arm, one after the other; None where it has none."""
+    def evaluate(self, run: Run, scale: Scale, model: nn.Module, tokenizer: Any, say: Say,
+                 asker: Asker | None = None) -> Evaluation | None:
+        """Every suite of the arm, one after the other; None where it has none. What `asker` has asked is not asked again."""
         found = []
-        for i, call in enumerate(run.arm.suites):
-            say(f"measuring {call.suite}", i, len(run.arm.suites))
+        calls = [call for call in run.arm.suites if not call.suite.startswith(f"{OPTIONS}:")]
+        if len(calls) < len(run.arm.suites):
+            if asker is None:
+                asker = Asker(self.asked(run, scale, model, tokenizer), {}, pad_of(tokenizer), scale.batch_size)
+                asker.ask(model, 0, 0, list(asker.sets))
+            found.append(asker.found())
+        for i, call in enumerate(calls):
+            say(f"measuring {call.suite}", i, len(calls))
             name, _, key = call.suite.partition(":")
             if name == heldout.NAME:
                 test = self.examples(run, scale, model, tokenizer, key, "test")[:call.limit]
@@ -111,6 +126,18 @@ class Desk:
                 found.append(evaluate(model, tokenizer, [(call.suite, call.shots, call.limit)],
                                       source=scale.source(), batch_size=scale.batch_size))
         return together(found) if found else None
+
+    def asked(self, run: Run, scale: Scale, model: nn.Module, tokenizer: Any) -> dict[str, Coded]:
+        """The lettered questions that the arm is measured on: "options:<set>" its test, "options:<set>/dev" its dev split."""
+        found = {}
+        for call in run.arm.suites:
+            suite, _, key = call.suite.partition(":")
+            if suite == OPTIONS:
+                name, _, split = key.partition("/")
+                rows = questions(name, scale.source(), "dev" if split == "dev" else "test", limit=call.limit)
+                shown = questions(name, scale.source(), "train", limit=call.shots, seed=run.seed) if call.shots else ()
+                found[key] = code(rows, tokenizer, reader_room(model, tokenizer), shown)
+        return found
 
     def probe(self, run: Run, scale: Scale, model: nn.Module, tokenizer: Any, key: str, limit: int | None) -> Evaluation:
         """Linear probing on a task's training rows of the run's seed. Raises Refused for a set that is no task's."""
@@ -131,6 +158,17 @@ def shots(ref: TaskRef, model: nn.Module, tokenizer: Any, split: data.Split, see
     task = tasks.find(ref.task, reader.mask is not None, ref.root)
     drawn = rows.split(task, ref.root, seed=data_seed(seed), k=ref.k)
     return training.examples(task, drawn.train if split == "train" else drawn.dev[:ref.dev], reader)
+
+
+def lettered(ref: OptionsRef, model: nn.Module, tokenizer: Any, split: data.Split, seed: int) -> list[Example]:
+    """Questions as examples whose answer is a letter; those that train are drawn by the seed."""
+    rows = questions(ref.name, ref.root, split, limit={"train": ref.k, "dev": ref.dev}.get(split), seed=seed)
+    return list(code(rows, tokenizer, reader_room(model, tokenizer)).examples)
+
+
+def reader_room(model: nn.Module, tokenizer: Any) -> int:
+    """Tokens that fit."""
+    return coding.reader_of(model, tokenizer).room
 
 
 def data_seed(seed: int) -> int:

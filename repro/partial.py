@@ -34,6 +34,10 @@ class Place:
     start: dict[str, Tensor] = field(default_factory=dict)
     """The weights the stage starts from; none: the base model."""
     curve: Curve = field(default_factory=Curve)
+    member: int = 0
+    """Of an ensemble: the one that trains."""
+    kept: dict[str, Tensor] = field(default_factory=dict)
+    """What members answered on the way, and the adapters of those that are done (`repro.members`)."""
 
 
 @dataclass
@@ -52,7 +56,9 @@ class Partial:
         """Replaces the checkpoint; no snapshot: the stage has not begun."""
         with atomic.folder(self.folder) as fresh:
             (fresh / "at.json").write_text(json.dumps(
-                {"stage": place.stage, "offset": place.offset, "seconds": place.seconds}))
+                {"stage": place.stage, "offset": place.offset, "seconds": place.seconds, "member": place.member}))
+            if place.kept:
+                save_file({name: tensor.contiguous() for name, tensor in place.kept.items()}, fresh / "kept.safetensors")
             place.curve.frame().to_parquet(fresh / "curve.parquet", index=False)
             if place.start:
                 save_file(place.start, fresh / "start.safetensors")
@@ -63,10 +69,13 @@ class Partial:
     def load(self) -> tuple[Place, Path | None]:
         """Where to go on, and the checkpoint inside the stage, if any."""
         at, start, fit = self.folder / "at.json", self.folder / "start.safetensors", self.folder / "fit"
+        kept = self.folder / "kept.safetensors"
         if not at.exists():
             return Place(), None
         weights = load_file(start) if start.exists() else {}
-        place = Place(start=weights, curve=Curve.read(self.folder / "curve.parquet"), **json.loads(at.read_text()))
+        said = load_file(kept) if kept.exists() else {}
+        place = Place(start=weights, kept=said, curve=Curve.read(self.folder / "curve.parquet"),
+                      **json.loads(at.read_text()))
         return place, fit if fit.exists() else None
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from methods.digests import of_files
 from repro import devices
-from repro.scale import DataRef, Scale, TaskRef
+from repro.scale import Scale, SetRef
 from repro.settings.colm import COMPARED
 from repro.study import PROBES, Arm
 
@@ -26,7 +26,7 @@ LIBRARIES = ("torch", "transformers", "peft", "lm_eval", "datasets", "tokenizers
 
 def pins(scale: Scale, arm: Arm) -> Mapping[str, str]:
     """Digests of what the arm's runs read at this scale, and the settings that they look up while they run."""
-    named = {key for call in arm.suites if (key := call.suite.partition(":")[2]) in scale.sets}
+    named = {key for call in arm.suites if (key := call.suite.partition(":")[2].partition("/")[0]) in scale.sets}
     data = {f"data {key}": read(scale.data(key)) for key in sorted({s.data for s in arm.stages} | named)}
     looked = {key: repr(scale.setting(key)) for key in COMPARED if any(c.suite.startswith("coresets:") for c in arm.suites)}
     source = scale.source()
@@ -34,7 +34,7 @@ def pins(scale: Scale, arm: Arm) -> Mapping[str, str]:
             "suites": source.name if source else "Hub", "probes": repr(sorted(PROBES.items())), **data, **looked, **versions()}
 
 
-def read(ref: DataRef | TaskRef) -> str:
+def read(ref: SetRef) -> str:
     """A training set's files and how they are read."""
     how = {k: v for k, v in vars(ref).items() if k not in ("root", "origin", "note")}
     return f"{ref.digest()} {hashlib.blake2b(repr(sorted(how.items())).encode(), digest_size=6).hexdigest()}"

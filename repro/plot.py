@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from methods import atomic
-from repro import traces
+from repro import plot_answers, traces
 from repro.claims import FigureSpec
 from repro.evidence import Evidence
 from repro.reaching import FALLS
@@ -29,8 +29,8 @@ STYLE: Any = {
     "svg.hashsalt": "repro", "font.size": 9.0, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
     "grid.alpha": 0.25, "legend.frameon": False, "figure.dpi": 144.0, "svg.fonttype": "path",
 }
-HOW = hashlib.blake2b(Path(__file__).read_bytes(), digest_size=10).hexdigest()
-"""Changes with this file: a figure drawn in another way is drawn again."""
+HOW = hashlib.blake2b(b"".join(Path(f).read_bytes() for f in (__file__, plot_answers.__file__)), digest_size=10).hexdigest()
+"""Changes with these files: a figure drawn in another way is drawn again."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,8 @@ def draw(spec: FigureSpec, evidence: Evidence, folder: Path) -> Drawn:
     caption = _caption(spec, data)
     if not data.found or (spec.draws == "scan" and not any(t.x for t in data.found)):
         return Drawn(spec.id, spec.title, caption, ())
-    make = {"curves": _curves, "norms": _norms, "scan": _scan, "dots": _dots, "speed": _speed}[spec.draws]
+    make = {"curves": _curves, "norms": _norms, "scan": _scan, "dots": _dots, "speed": _speed, "wrong": plot_answers.lines,
+            "coverage": plot_answers.lines, "reliability": plot_answers.reliability, "matrix": plot_answers.matrix}[spec.draws]
     files = _renewed(spec, data.digest(repr(_visible(spec)), HOW), lambda: make(spec, data.found), folder)
     return Drawn(spec.id, spec.title, caption, files)
 

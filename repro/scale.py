@@ -116,6 +116,35 @@ class TaskRef:
 
 
 @dataclass(frozen=True)
+class OptionsRef:
+    """The training questions of one of `suites.options`' sets: `k` of them (None: all), drawn anew for each run's seed."""
+
+    name: str
+    k: int | None = None
+    dev: int | None = None
+    """Dev questions that are looked at (None: all)."""
+    root: Path | None = None
+    origin: Origin = "paper"
+    note: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"options:{self.name}"
+
+    def digest(self) -> str:
+        from suites.options.sets import find
+
+        of = find(self.name)
+        if self.root is None:
+            return " ".join(dict.fromkeys(f"{id_}@main" for id_, _ in of.parts))
+        places = dict.fromkeys((id_, config) for id_, own in of.parts for config in (own, of.pooled or own))
+        return " ".join(_digest_of(self.root / id_ / (config or "default")) for id_, config in places)
+
+
+SetRef = DataRef | TaskRef | OptionsRef
+
+
+@dataclass(frozen=True)
 class Scale:
     """One size of everything. `settings` are by paper and name, e.g. `setting("lisa.gamma")`."""
 
@@ -125,7 +154,7 @@ class Scale:
     seeds: tuple[int, ...]
     suites: tuple[SuiteCall, ...]
     models: Mapping[str, ModelRef]
-    sets: Mapping[str, DataRef | TaskRef]
+    sets: Mapping[str, SetRef]
     settings: Mapping[str, Setting]
     bases: tuple[str, ...]
     """Base models that the main comparison runs on; the first one also carries the ablations."""
@@ -147,7 +176,7 @@ class Scale:
     def model(self, key: str) -> ModelRef:
         return _found(self.models, key, f"base model at scale {self.name}")
 
-    def data(self, key: str) -> DataRef | TaskRef:
+    def data(self, key: str) -> SetRef:
         """The training set, bound to the tiny world's folder where the scale runs on it."""
         return replace(_found(self.sets, key, f"training set at scale {self.name}"), root=self.source())
 

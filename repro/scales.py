@@ -7,14 +7,15 @@ from __future__ import annotations
 import dataclasses
 
 from methods.parts import Refused
-from repro.scale import HOUSE, DataRef, ModelRef, Scale, Setting, TaskRef
+from repro.scale import HOUSE, DataRef, ModelRef, OptionsRef, Scale, SetRef, Setting, TaskRef
 from repro.settings.colm import PAPER_COLM, SMALL_COLM, SMOKE_COLM, TINY_COLM
+from repro.settings.ensembles import PAPER_ENSEMBLES, SMALL_ENSEMBLES, SMOKE_ENSEMBLES, TINY_ENSEMBLES
 from repro.settings.helene import PAPER_HELENE, SMALL_HELENE, SMOKE_HELENE, TINY_HELENE
 from repro.settings.lisa import PAPER_LISA, SMALL_LISA, SMOKE_LISA, TINY_LISA
 from repro.study import SuiteCall
 from suites.forms import ALPACA, ALPACA_HEADS, WORLD
 
-__all__ = ["HOUSE", "SCALES", "DataRef", "ModelRef", "Scale", "Setting", "TaskRef", "get"]
+__all__ = ["HOUSE", "SCALES", "DataRef", "ModelRef", "OptionsRef", "Scale", "SetRef", "Setting", "TaskRef", "get"]
 
 
 # ---------------------------------------------------------------------------------------- real models and data
@@ -23,12 +24,13 @@ HUB_MODELS = {
     "tinyllama": ModelRef("TinyLlama/TinyLlama_v1.1", note="the paper does not say which checkpoint of TinyLlama"),
     "mistral-7b": ModelRef("mistralai/Mistral-7B-v0.1", note="the paper does not say which version"),
     "llama-2-7b": ModelRef("meta-llama/Llama-2-7b-hf"),
+    "llama-2-13b": ModelRef("meta-llama/Llama-2-13b-hf"),
     "llama-2-70b": ModelRef("meta-llama/Llama-2-70b-hf"),
     "roberta-large": ModelRef("FacebookAI/roberta-large"),
     "opt-1.3b": ModelRef("facebook/opt-1.3b"),
     "phi-2": ModelRef("microsoft/phi-2"),
 }
-HUB_SETS: dict[str, DataRef | TaskRef] = {
+HUB_SETS: dict[str, SetRef] = {
     "alpaca-gpt4": DataRef("vicgalle/alpaca-gpt4", answer="output", prompt=("instruction", "input"), held_out=0.1,
                            note="52,002 pairs; the 9:1 split is figure 11's, the prompt's form is not stated"),
     "gsm8k": DataRef("openai/gsm8k", config="main", answer="answer", prompt=("question",), held_out=0.1,
@@ -39,6 +41,7 @@ HUB_SETS: dict[str, DataRef | TaskRef] = {
     "pubmedqa": DataRef("qiaojin/PubMedQA", config="pqa_artificial", answer="final_decision", held_out=0.01,
                         prompt=("context.contexts", "question"), note="211,269 artificial questions"),
 }
+HUB_SETS |= {name: OptionsRef(name) for name in ("cqa", "obqa", "siqa", "arc-easy", "arc-challenge", "mmlu-stem", "mmlu-social")}
 HUB_SETS["math-instruct"] = DataRef(
     "TIGER-Lab/MathInstruct", answer="output", prompt=("instruction",), form=ALPACA_HEADS[0] + ALPACA, held_out=0.02,
     note="262,039 rows of 14 sources; the paper cuts at 512 tokens (8.6 % of the rows), here the model's length does")
@@ -63,7 +66,7 @@ TINY_MODELS = {
     for key, name in {"tinyllama": "TinyLlama", "mistral-7b": "Mistral-7B", "llama-2-7b": "LLaMA-2-7B",
                       "llama-2-70b": "LLaMA-2-70B"}.items()
 }
-TINY_SETS: dict[str, DataRef | TaskRef] = {
+TINY_SETS: dict[str, SetRef] = {
     "alpaca-gpt4": DataRef("world/instructions", answer="output", prompt=("instruction", "input"), dev="dev", test="test",
                            origin="ours", note="the tiny world's instructions stand in for Alpaca-GPT4"),
     "gsm8k": DataRef("openai/gsm8k", config="main", answer="answer", prompt=("question",), dev="validation", test="test",
@@ -76,6 +79,9 @@ TINY_SETS["math-instruct"] = DataRef(
     origin="ours", note="the tiny world's mathematics from fourteen sources")
 TINY_SETS |= {f"{task}-512": TaskRef(task, "nyu-mll/glue", task, 512, dev=128, origin="ours", note="the tiny world's")
               for task in ("sst2", "rte")}
+TINY_SETS |= {name: OptionsRef(name, 128, origin="ours", note=note) for name, note in (
+    ("reading", "the tiny world's exams about a passage"), ("facts", "the tiny world's multiple choice about facts"),
+    ("five-options", "the tiny world's exams of five options"))}
 TINY_SUITES = (SuiteCall("heldout:alpaca-gpt4"), SuiteCall("mmlu", 0, 24), SuiteCall("agieval", 0, 8),
                SuiteCall("winogrande", 0, 200), SuiteCall("gsm8k", 0, 32), SuiteCall("pubmedqa", 0, 150))
 """Limits are per task: 8 subjects of MMLU, 9 exams of AGIEval."""
@@ -86,22 +92,23 @@ SCALES: dict[str, Scale] = {s.name: s for s in (
     Scale(
         "tiny", "The embedded base model (0.97 million weights) and the tiny world. What is shown here is about this "
         "scale alone: it says which of the paper's explanations can be separated, not how large models behave.",
-        seeds=(0, 1, 2), suites=TINY_SUITES, models=TINY_MODELS, sets=TINY_SETS, settings=TINY_LISA | TINY_HELENE | TINY_COLM,
+        seeds=(0, 1, 2), suites=TINY_SUITES, models=TINY_MODELS, sets=TINY_SETS,
+        settings=TINY_LISA | TINY_HELENE | TINY_COLM | TINY_ENSEMBLES,
         bases=("tinyllama",),
         world=True),
     Scale(
         "small", "TinyLlama 1.1B and the real benchmarks, a few hundred steps: the paper's smallest model, less training.",
         seeds=(0, 1, 2), suites=HUB_SUITES, models=HUB_MODELS, sets=HUB_SETS | HUB_TASKS,
-        settings=SMALL_LISA | SMALL_HELENE | SMALL_COLM, bases=("tinyllama",),
+        settings=SMALL_LISA | SMALL_HELENE | SMALL_COLM | SMALL_ENSEMBLES, bases=("tinyllama",),
         device="auto", threads=4),
     Scale(
         "paper", "The paper's own models, training sets and lengths. What the paper does not state is marked so.",
         seeds=(0, 1, 2), suites=HUB_SUITES, models=HUB_MODELS, sets=HUB_SETS | HUB_TASKS,
-        settings=PAPER_LISA | PAPER_HELENE | PAPER_COLM,
+        settings=PAPER_LISA | PAPER_HELENE | PAPER_COLM | PAPER_ENSEMBLES,
         bases=("tinyllama", "mistral-7b", "llama-2-7b"), device="auto", threads=4),
 )}
 SCALES["smoke"] = dataclasses.replace(
-    SCALES["tiny"], name="smoke", seeds=(0,), settings=SMOKE_LISA | SMOKE_HELENE | SMOKE_COLM, rates_of="tiny",
+    SCALES["tiny"], name="smoke", seeds=(0,), settings=SMOKE_LISA | SMOKE_HELENE | SMOKE_COLM | SMOKE_ENSEMBLES, rates_of="tiny",
     suites=tuple(dataclasses.replace(s, limit=max(4, (s.limit or 64) // 4)) for s in TINY_SUITES),
     about="One seed and a fifth of the tiny scale's steps or fewer: it shows that everything runs, and nothing about the paper.")
 

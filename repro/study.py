@@ -35,7 +35,8 @@ class SuiteCall:
     limit: int | None = None
 
 
-PROBES: Mapping[str, int | None] = {"dev": 5, "norms": 51, "choice": 16, "sources": None}
+PROBES: Mapping[str, int | None] = {"dev": 5, "norms": 51, "choice": 16, "sources": None, "answers": 5, "sampled": 10,
+                                        "laplace": None, "averaged": None}
 """At how many steps of a stage a probe looks where an arm does not say, both ends included; None: at every step."""
 
 
@@ -55,8 +56,9 @@ class Arm:
     """Seeds of single random streams, e.g. {"blocks": 2}: only the draw of layers differs."""
     probes: tuple[str, ...] = ()
     """Further measurements while training: "norms" (per layer, of weights and of the change), "dev" (dev loss), "choice"
-    (accuracy and loss among label words on dev), "sources" (share of small sources in the batches); "dev:9" looks at nine
-    steps of a stage."""
+    (accuracy and loss among label words on dev), "sources" (share of small sources in the batches), "answers" (what every
+    member says to the arm's lettered questions); "dev:9" looks at nine steps of a stage. After training: "sampled:10" (ten
+    passes with dropout), "laplace", "averaged" (one adapter from all members')."""
     note: str = ""
 
     @property

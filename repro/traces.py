@@ -46,7 +46,10 @@ class Traces:
 
 def of(spec: FigureSpec, evidence: Evidence) -> Traces:
     """The traces of a figure. A line without records is named in `missing`."""
-    make = {"curves": _curves, "norms": _norms, "scan": _scan, "dots": _dots, "speed": _speed}[spec.draws]
+    from repro import answer_traces as answers  # which gives traces as this file does
+
+    make = {"curves": _curves, "norms": _norms, "scan": _scan, "dots": _dots, "speed": _speed, "wrong": answers.wrong,
+            "reliability": answers.reliability_of, "coverage": answers.coverage, "matrix": answers.matrix}[spec.draws]
     found: list[Trace] = []
     missing: list[str] = []
     level = [spec.level] if spec.level else []
@@ -60,7 +63,9 @@ def of(spec: FigureSpec, evidence: Evidence) -> Traces:
 
 def _band(spec: FigureSpec) -> str:
     return {"curves": "Bands: least to greatest of the seeds.", "norms": "Bands: least to greatest of the seeds.",
-            "scan": "Bars: 90 % interval over seeds and items.",
+            "scan": "Bars: 90 % interval over seeds and items.", "wrong": "Bands: least to greatest of the seeds.",
+            "coverage": "Bands: least to greatest of the seeds.", "matrix": "±: half the 90 % interval over seeds and items.",
+            "reliability": "Answers of all seeds; bars: 90 % interval for the number of different questions.",
             "dots": "Bars: 90 % interval of the difference, paired by seed and item.",
             "speed": "Lines: geometric mean of the seeds; bands: least to greatest. A line ends where a seed of either arm "
                      "does not arrive."}[spec.draws]

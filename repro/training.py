@@ -1,7 +1,7 @@
 """The stages of one run, watched: losses, norms, state, and checkpoints from which a killed run goes on exactly."""
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,10 +10,13 @@ from torch import Tensor, nn
 
 from methods.examples import Example
 from methods.fit import Snapshot, fit
+from methods.objective.choice_kl import ChoiceKl
 from methods.objective.label_words import LabelWords
 from methods.parts import Refused
+from methods.scope.lora import Adapter, Lora
 from methods.streams import Streams
 from repro.curve import Curve, evenly
+from repro.members import Asker, names_at
 from repro.partial import Partial, Place, put_weights, weights_of
 from repro.probes import NormProbe
 from repro.study import PROBES, Run, Stage
@@ -21,6 +24,7 @@ from repro.worker import Say
 from suites import heldout
 from suites.data import Split
 from suites.glue import choosing
+from suites.options.coded import Coded
 
 STAGE_STRIDE = 1_000_003
 """Between the seeds of two stages, so that the second does not draw the first one's blocks and orders again."""
@@ -40,13 +44,21 @@ class Course:
     """Of the dev loss."""
     partial: Partial
     say: Say
+    asked: Callable[[], Mapping[str, Coded]] = dict
+    """The sets of lettered questions that the arm is measured on, by name."""
     place: Place = field(default_factory=Place)
+    asker: Asker | None = None
 
     def __post_init__(self) -> None:
         for probe, points in self.run.arm.points.items():
-            if probe not in PROBES or (points is not None and points < 2):
+            if probe not in PROBES or (points is not None and points < 2 and probe != "sampled"):
                 raise Refused(f"cannot look at {probe!r} {points} times while training {self.run.arm.name}; because a probe "
                               f"is one of {', '.join(PROBES)} and looks at both ends; use one of them, 2 times or more")
+        stages = self.run.arm.stages
+        ensembles = [s for s in stages if s.recipe.ensemble.members > 1]
+        if (ensembles and len(stages) > 1) or (ensembles and not self.probes("answers")):
+            raise Refused(f"cannot run {self.run.arm.name} with {ensembles[0].recipe.ensemble}; because members are measured by "
+                          "their answers to lettered questions, after one stage; use one stage, and the probe answers")
 
     def go(self) -> tuple[nn.Module, Curve, float]:
         """The trained model without adapters on it, the curve, and the seconds that training took."""
@@ -54,6 +66,8 @@ class Course:
         self.place, resume = self.partial.load()
         if self.place.start:
             put_weights(self.model, self.place.start)
+        if self.probes("answers"):
+            return self.members(self.run.arm.stages[0], origin, resume)
         for stage in self.run.arm.stages[self.place.stage:]:
             last = self.train(stage, origin, resume)
             self.model, resume = merged(last.model), None
@@ -65,6 +79,36 @@ class Course:
                 self.partial.save(self.place, None)
         return self.model, self.place.curve, self.place.seconds
 
+    def members(self, stage: Stage, origin: dict[str, Tensor], resume: Path | None) -> tuple[nn.Module, Curve, float]:
+        """The members of an ensemble, one after the other on the same base; gives that base back."""
+        self.asker = Asker(self.asked(), self.place.kept, self.pad_id, self.batch_size)
+        start = None if isinstance(stage.recipe.scope, Lora | Adapter) else weights_of(self.model)
+        for member in range(self.place.member, stage.recipe.ensemble.members):
+            last = self.train(stage, origin, resume)
+            self._ask_more(last.model, stage, member)
+            self.model, resume = unwrapped(last.model, start), None
+            self.place.member, self.place.offset = member + 1, self.place.offset + last.steps
+            self.place.seconds += last.seconds
+            if self.partial.due:
+                self.partial.save(self.place, None)
+        if self.probes("averaged"):
+            self.asker.average(self.model)
+        return self.model, self.place.curve, self.place.seconds
+
+    def _ask_more(self, model: nn.Module, stage: Stage, member: int) -> None:
+        """What an arm wants of the first member beside its answers, and of every one for the average."""
+        assert self.asker is not None
+        points = self.run.arm.points
+        if "averaged" in points:
+            if not isinstance(model, PeftModel):
+                raise Refused(f"cannot average the members of {self.run.arm.name}; because {stage.recipe.scope} has no adapters; "
+                              "use Lora, or leave out the probe averaged")
+            self.asker.remember(model, member)
+        if not member and "sampled" in points:
+            self.asker.sample(model, points["sampled"] or 1, self.run.seed)
+        if not member and "laplace" in points:
+            self.asker.laplace(model, self.examples(stage.data, "train"), self.run.seed)
+
     def probes(self, name: str) -> bool:
         return name in self.run.arm.points
 
@@ -75,7 +119,8 @@ class Course:
 
     def train(self, stage: Stage, origin: dict[str, Tensor], resume: Path | None) -> Snapshot:
         """One stage; returns its last snapshot."""
-        streams = Streams(self.run.seed + STAGE_STRIDE * self.place.stage, dict(self.run.arm.own_seeds))
+        streams = stage.recipe.ensemble.streams(
+            Streams(self.run.seed + STAGE_STRIDE * self.place.stage, dict(self.run.arm.own_seeds)), self.place.member)
         data, watched = self.examples(stage.data, "train"), Watched(self, stage, origin)
         for snapshot in fit(self.model, stage.recipe, data, stage.training, streams, pad_id=self.pad_id, resume=resume):
             watched.see(snapshot)
@@ -94,8 +139,8 @@ class Watched:
         watches = course.probes("dev") or course.probes("choice")
         self.dev = course.examples(stage.data, "dev") if watches else []
         objective = stage.recipe.objective
-        self.mask = objective.mask if isinstance(objective, LabelWords) else None
-        self.course, self.origin, self.tokens = course, origin, 0
+        self.mask = objective.mask if isinstance(objective, LabelWords | ChoiceKl) else None
+        self.course, self.stage, self.origin, self.tokens = course, stage, origin, 0
         self.data = course.examples(stage.data, "train") if course.probes("sources") else []
         self.norms: NormProbe | None = None
 
@@ -113,6 +158,9 @@ class Watched:
                     self.curve.add(at, kind, value)
             if self.course.due("norms", now):
                 self.layers(at, now)
+        if self.course.asker is not None and self.course.due("answers", now):
+            asker = self.course.asker
+            asker.ask(now.model, self.course.place.member, now.step, names_at(now, self.stage.data, asker.sets))
         self.tokens = now.tokens
 
     def basics(self, at: int, now: Snapshot) -> None:
@@ -144,6 +192,16 @@ class Watched:
         found = self.norms()
         self.curve.add_layers(at, "norm", found.trained)
         self.curve.add_layers(at, "delta_norm", found.change)
+
+
+def unwrapped(model: nn.Module, start: dict[str, Tensor] | None) -> nn.Module:
+    """The base model that a member was trained on, as it was: without adapters, or with the weights `start` put back."""
+    if start is not None:
+        put_weights(model, start)
+        return model
+    assert isinstance(model, PeftModel)
+    base: nn.Module = model.unload()
+    return base
 
 
 def merged(model: nn.Module) -> nn.Module:

@@ -16,6 +16,7 @@ from methods.catalogue import SLOTS
 from methods.examples import Example
 from methods.fit import Training, fit
 from methods.matrix import Cell, product
+from methods.objective.choice_kl import ChoiceKl
 from methods.objective.label_words import LabelWords
 from methods.parts import Ensemble, Estimator, Objective, Refused, Scope, Selection, Update
 from methods.recipe import Recipe
@@ -30,7 +31,7 @@ SENTENCE = re.compile(r"^cannot use .+; because .+; use .+$")
 def examples_for(recipe: Recipe) -> list[Example]:
     """Nine examples; with a choice among label words each answer is one of two tokens."""
     rows = toy_examples(9)
-    if not isinstance(recipe.objective, LabelWords):
+    if not isinstance(recipe.objective, LabelWords | ChoiceKl):
         return rows
     return [Example((*e.input_ids[:max(1, e.answer_from)], 1 + i % 2), max(1, e.answer_from)) for i, e in enumerate(rows)]
 
@@ -43,7 +44,9 @@ def in_turn(cell: Cell) -> bool:
     """Whether it is the selection's turn in this combination of the other parts; it always is that of plain batches."""
     place = {slot: parts.index(getattr(cell.recipe, slot)) for slot, parts in SLOTS.items() if slot != "selection"}
     turn = place["scope"] + 3 * place["estimator"] + 5 * place["update"] + 7 * place["objective"]
-    return cell.recipe.selection in (PLAIN, OTHERS[turn % len(OTHERS)])
+    ensembles = SLOTS["ensemble"]  # training a member asks none of it: they take turns
+    return (cell.recipe.selection in (PLAIN, OTHERS[turn % len(OTHERS)])
+            and cell.recipe.ensemble == ensembles[turn // 2 % len(ensembles)])
 
 
 RUN = [cell for cell in CELLS if in_turn(cell)]
@@ -56,7 +59,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def test_every_combination_is_run_and_every_selection_meets_every_part():
-    assert len(RUN) == 2 * len(CELLS) // len(SLOTS["selection"])
+    assert len(RUN) == 2 * len(CELLS) // len(SLOTS["selection"]) // len(SLOTS["ensemble"])
     met = {(cell.recipe.selection, getattr(cell.recipe, slot)) for cell in RUN for slot in SLOTS}
     assert met >= {(s, part) for s in SLOTS["selection"] for slot, parts in SLOTS.items() for part in parts
                    if slot != "selection"}

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from methods.streams import Streams
+
 
 @dataclass(frozen=True)
 class Single:
@@ -15,6 +17,9 @@ class Single:
 
     members: int = 1
 
-    def combine(self, probabilities: Tensor) -> Tensor:
-        """[1, N, C] -> [N, C]."""
-        return probabilities.squeeze(0)
+    def streams(self, streams: Streams, member: int) -> Streams:
+        return streams
+
+    def combine(self, answers: Tensor) -> Tensor:
+        """[1, N, C] log-probabilities of the options -> [N, C] probabilities."""
+        return answers.squeeze(0).softmax(-1)

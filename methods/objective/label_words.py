@@ -18,10 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from methods import anatomy
-from methods.examples import IGNORE
 from methods.likelihood import answer_counts, answer_logits
-from methods.parts import Batch, Refused
+from methods.parts import Batch
+from methods.words import gold, known, words
 
 
 @dataclass(frozen=True)
@@ -33,31 +32,11 @@ class LabelWords:
     mask: int | None = None
 
     def __post_init__(self) -> None:
-        if len(self.ids) == 1 or len(set(self.ids)) < len(self.ids):
-            raise Refused(f"cannot use the label words {self.ids}; because a choice needs two different tokens at least; "
-                          "use one token per class")
+        known(self.ids)
 
     def prepare(self, model: nn.Module, batches: Iterator[Batch]) -> Tensor:
         """[C] the label words. Refuses a model of the other kind, an answer that is none of them, and fewer than two."""
-        if anatomy.read(model).predicts_next != (self.mask is None):
-            kind = "masked" if self.mask is None else "causal"
-            raise Refused(f"cannot use {self} with {type(model).__name__}; because the model is {kind}; "
-                          f"use mask={'the id of the mask token' if self.mask is None else None}")
-        known, found = torch.tensor(self.ids, dtype=torch.long), set[int]()
-        for batch in batches:
-            answers = _answers(batch)
-            fits = answer_counts(batch) == 1
-            if self.ids:
-                fits &= torch.isin(answers, known.to(answers.device))
-            if not bool(fits.all()):
-                worst = int(batch.index[~fits][0])
-                raise Refused(f"cannot use {self} on example {worst}; because its answer is not one of these tokens; "
-                              "use examples whose answer is a label word of one token, or Nll")
-            found.update(answers.tolist())
-        if not self.ids and len(found) < 2:
-            raise Refused("cannot use LabelWords on these examples; because all have one answer; use examples of every class, "
-                          "or name the words")
-        return known if self.ids else torch.tensor(sorted(found))
+        return words(self, self.ids, self.mask, model, batches)
 
     def mass(self, batch: Batch) -> Tensor:
         return torch.ones_like(answer_counts(batch))
@@ -65,11 +44,4 @@ class LabelWords:
     def __call__(self, model: nn.Module, batch: Batch, prepared: Tensor) -> Tensor:
         ids = prepared.to(batch.labels.device)
         logits = answer_logits(model, batch, self.mask)[:, ids]
-        gold = (_answers(batch)[:, None] == ids).int().argmax(1)
-        return F.cross_entropy(logits.to(torch.promote_types(logits.dtype, torch.float32)), gold, reduction="none")
-
-
-def _answers(batch: Batch) -> Tensor:
-    """[B] the first answer token of each row."""
-    place = (batch.labels != IGNORE).int().argmax(1, keepdim=True)
-    return batch.input_ids.gather(1, place)[:, 0]
+        return F.cross_entropy(logits.to(torch.promote_types(logits.dtype, torch.float32)), gold(batch, ids), reduction="none")

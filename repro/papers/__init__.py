@@ -8,8 +8,9 @@ from repro.claims import Paper
 from repro.papers.colm import COLM
 from repro.papers.helene import HELENE
 from repro.papers.lisa import LISA
+from repro.papers.lora_ensembles import LORA_ENSEMBLES
 
-PAPERS: dict[str, Paper] = {paper.name: paper for paper in (LISA, HELENE, COLM)}
+PAPERS: dict[str, Paper] = {paper.name: paper for paper in (LISA, HELENE, COLM, LORA_ENSEMBLES)}
 
 
 def chosen(names: Sequence[str]) -> tuple[Paper, ...]:

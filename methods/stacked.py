@@ -1,0 +1,307 @@
+"""M LoRA members on one base in one forward pass: the base's matrices see all members' rows at once.
+
+For member m and a module with frozen W:  y_m = x_m W^T + x_m A_m^T B_m^T,  x_m [n, d_in], A_m [r, d_in], B_m [d_out, r]
+with LoRA's scaling in B. The rows of a batch are member-major, so that x is viewed as [M, n, d_in] without a copy:
+x W^T is one product of M n rows, and both factors are one batched product each. Where a member has so many rows that
+forming W + B_m A_m is the smaller part, that is done instead, member by member (see `methods/merged.py`).
+
+Source: Wang, Aitchison and Rudolph, arXiv 2310.00035, for the ensemble. That the base's arithmetic is done M times all the
+same, and only its weights are read once, is counted by `python -m repro bench ensemble`.
+
+Departures: members may differ in rank (filled with zeros) and in the modules they adapt (zeros).
+"""
+from __future__ import annotations
+
+import copy
+import math
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial, wraps
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftConfig, PeftModel, load_peft_weights
+from peft.tuners.lora import Linear as LoraLinear
+from peft.tuners.tuners_utils import BaseTunerLayer
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers.pytorch_utils import Conv1D
+
+from methods import atomic
+from methods.merged import WIDE
+from methods.parts import Refused
+
+CHANGES_THE_BASE = ("pissa", "olora", "corda", "loftq", "mica", "lora_ga")
+"""Initialisations of PEFT that move a part of W into the adapter, so that the adapter is wrong beside the W it came from."""
+UNUSUAL = ("use_dora", "lora_bias", "modules_to_save", "trainable_token_indices", "layer_replication", "target_parameters",
+           "alora_invocation_tokens", "use_qalora", "velora_config", "monteclora_config", "arrow_config", "kasa_config",
+           "use_bdlora")
+WORTH = 4.0
+"""Merged once n reaches this many times d_in d_out / (d_in + d_out): batched thin products were the faster below (CPU)."""
+AT_ONCE = 2**21
+"""Bytes of the widest activation up to which members pass together; beyond, reading W once saves less than the cache does."""
+SPLIT = frozenset({"input_ids", "attention_mask", "position_ids", "token_type_ids"})
+SHARED = frozenset({"use_cache", "logits_to_keep", "return_dict"})
+"""A model's arguments with a row for every example, and without."""
+FILES = ("adapter_config.json", "adapter_model.safetensors")
+Factors = tuple[Tensor, Tensor]
+"""One member's A [r, d_in] and B [d_out, r], or all members' [M, r, d_in] and [M, d_out, r]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Adapters:
+    """One member: module name in the base model -> its factors, with the scaling multiplied into B."""
+
+    factors: Mapping[str, Factors]
+    fan_in_fan_out: bool = False
+    """Whether the modules keep W transposed (GPT-2's Conv1D), as PEFT's configuration calls it."""
+
+    @classmethod
+    def of(cls, model: PeftModel, adapter_name: str = "default") -> Adapters:
+        """A copy of what a live PEFT model holds. Raises Refused where it is more than plain LoRA on linear layers."""
+        config = model.peft_config.get(adapter_name)
+        if why := "there is no such adapter" if config is None else _unusual(config):
+            raise _refused(adapter_name, why)
+        return cls({name: (_factor(layer.lora_A, adapter_name).clone(),
+                           _factor(layer.lora_B, adapter_name) * layer.scaling[adapter_name])
+                    for name, layer in _layers(model, adapter_name)}, bool(config.fan_in_fan_out))
+
+    @classmethod
+    def read(cls, folder: str | Path, base: nn.Module) -> Adapters:
+        """From a folder that PEFT wrote: its weights beside what PEFT makes of its configuration on a weightless `base`.
+
+        Half-precision adapters are widened to float32, as by PEFT.
+        """
+        if lacks := [name for name in FILES if not (Path(folder) / name).is_file()]:
+            raise _refused(str(folder), f"it holds no {lacks[0]}")
+        config = PeftConfig.from_pretrained(str(folder))
+        if why := _unusual(config):
+            raise _refused(str(folder), why)
+        _plain(base)
+        wrapped, stored = _weightless(base, config), load_peft_weights(str(folder), device="cpu")
+        found: dict[str, Factors] = {}
+        for name, layer in _layers(wrapped, "default"):
+            a, b = (stored.get(f"base_model.model.{name}.lora_{kind}.weight", torch.empty(0)) for kind in "AB")
+            if (a.shape, b.shape) != (_factor(layer.lora_A, "default").shape, _factor(layer.lora_B, "default").shape):
+                raise _refused(str(folder), f"its weights for {name} are missing or do not have the shape it states")
+            a, b = (t.float() if t.dtype in (torch.float16, torch.bfloat16) else t for t in (a, b))
+            found[name] = (a, b * layer.scaling["default"])
+        return cls(found, bool(config.fan_in_fan_out))
+
+    def write(self, folder: Path, base: str | None = None) -> Path:
+        """In PEFT's format, the folder whole or not at all; `base` is the base model's name for those who load it."""
+        ranks = {re.escape(name): len(a) for name, (a, _) in self.factors.items()}
+        config = LoraConfig(r=max(ranks.values()), lora_alpha=max(ranks.values()), rank_pattern=ranks, alpha_pattern=ranks,
+                            target_modules=list(self.factors), fan_in_fan_out=self.fan_in_fan_out, inference_mode=True,
+                            base_model_name_or_path=base)
+        tensors = {f"base_model.model.{name}.lora_{kind}.weight": t.contiguous().clone()
+                   for name, both in self.factors.items() for kind, t in zip("AB", both, strict=True)}
+        with atomic.folder(folder) as fresh:
+            config.save_pretrained(str(fresh))
+            save_file(tensors, fresh / FILES[1], {"format": "pt"})
+        return folder
+
+
+def averaged(members: Sequence[Adapters]) -> Adapters:
+    """sum_m (1/M) B_m A_m as one member: factors side by side, its rank the sum of theirs. Exact."""
+    _some(members)
+    names = dict.fromkeys(name for member in members for name in member.factors)
+    both = {name: [m.factors[name] for m in members if name in m.factors] for name in names}
+    return Adapters({name: (torch.cat([a for a, _ in pairs]), torch.cat([b for _, b in pairs], 1) / len(members))
+                     for name, pairs in both.items()}, members[0].fan_in_fan_out)
+
+
+def repeated(tensor: Tensor, members: int) -> Tensor:
+    """[B, ...] -> [M B, ...], member-major."""
+    return tensor.repeat(members, *(1,) * (tensor.dim() - 1))
+
+
+@contextmanager
+def stacked(model: nn.Module, members: Sequence[Adapters]) -> Iterator[dict[str, Factors]]:
+    """In it, rows m B .. (m + 1) B - 1 of a batch pass through member m. Gives the members' factors as they lie in memory.
+
+    Only these factors are added to what the model holds; no weight is written to, and the model leaves as it came.
+    """
+    _some(members)
+    _plain(model)
+    layers = dict(model.named_modules())
+    held = {name: _packed(model, layers, name, members) for name in dict.fromkeys(n for m in members for n in m.factors)}
+    turn = Turn(len(members), max((max(a.shape[2], b.shape[1]) * a.element_size() for a, b in held.values()), default=1))
+    with ExitStack() as undo:
+        undo.enter_context(_replaced(model, turn.forward))
+        for name, (a, b) in held.items():
+            undo.enter_context(_replaced(layers[name], partial(turn.layer, layers[name], a, b)))
+        yield held
+
+
+@dataclass
+class Turn:
+    """Which members a pass is for: all, or a few at a time where their rows would no longer fit in the cache together."""
+
+    members: int
+    row_bytes: int
+    """Of the widest tensor that a token takes on its way."""
+    now: slice = field(default_factory=lambda: slice(None), init=False)
+
+    def forward(self, own: Callable[..., Any]) -> Callable[..., Any]:
+        """The model's pass: logits of all members, from as many passes as is fastest where nothing but logits is asked for."""
+        @wraps(own)  # transformers reads its signature
+        def whole(*args: Any, **kwargs: Any) -> Any:
+            rows = next((len(t) for t in (*args, kwargs.get("input_ids"), kwargs.get("inputs_embeds")) if t is not None), 0)
+            if rows % self.members:
+                raise Refused(f"cannot pass {rows} rows through {self.members} members; because each member has as many rows as "
+                              "the others; use repeated(batch, members)")
+            ids = kwargs.get("input_ids")
+            if args or ids is None or not kwargs.keys() <= SPLIT | SHARED or kwargs.get("use_cache", True):
+                return own(*args, **kwargs)
+            at_once = max(1, AT_ONCE * self.members // (ids.numel() * self.row_bytes))
+            return own(**kwargs) if at_once >= self.members else self._apart(own, kwargs, at_once, rows // self.members)
+        return whole
+
+    def _apart(self, own: Callable[..., Any], kwargs: dict[str, Any], at_once: int, rows: int) -> Any:
+        found = []
+        try:
+            for start in range(0, self.members, at_once):
+                self.now = slice(start, start + at_once)
+                found.append(own(**{name: value[start * rows:(start + at_once) * rows] if name in SPLIT and value is not None
+                                    else value for name, value in kwargs.items()}))
+        finally:
+            self.now = slice(None)
+        found[0]["logits"] = torch.cat([out.logits for out in found])
+        return found[0]
+
+    def layer(self, layer: Any, a: Tensor, b: Tensor, own: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        """A linear layer's pass."""
+        d_out, d_in = b.shape[1], a.shape[2]
+        weight = layer.weight if type(layer) is nn.Linear else layer.weight.t()
+        exact = weight.dtype in WIDE and weight.dtype == a.dtype
+        worth = d_in * d_out / (d_in + d_out) if exact else math.inf
+
+        @wraps(own)
+        def forward(x: Tensor) -> Tensor:
+            now_a, now_b = a[self.now], b[self.now]
+            members = len(now_a)
+            apart = x.reshape(members, -1, d_in)
+            if apart.shape[1] >= worth * (1 if members == 1 else WORTH) and not torch.is_grad_enabled():
+                return _merged(apart, weight, layer.bias, now_a, now_b).view(*x.shape[:-1], d_out)
+            out = own(x).view(members, -1, d_out)
+            low = torch.bmm(apart.to(a.dtype), now_a.transpose(1, 2))
+            if out.dtype == a.dtype:
+                return out.baddbmm_(low, now_b.transpose(1, 2)).view(*x.shape[:-1], d_out)
+            return (out + torch.bmm(low, now_b.transpose(1, 2))).to(out.dtype).view(*x.shape[:-1], d_out)
+        return forward
+
+
+def _merged(x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor) -> Tensor:
+    """[M, n, d_in] -> [M, n, d_out] by one merged matrix after another."""
+    if len(x) == 1:
+        return F.linear(x[0], torch.addmm(weight, b[0], a[0]), bias)
+    out = x.new_empty(*x.shape[:2], len(weight))
+    for m, rows in enumerate(x):
+        torch.mm(rows, torch.addmm(weight, b[m], a[m]).t(), out=out[m])
+    return out if bias is None else out.add_(bias)
+
+
+def _packed(model: nn.Module, layers: Mapping[str, nn.Module], name: str, members: Sequence[Adapters]) -> Factors:
+    """All members' factors of a module, those of lower rank or none filled with zeros."""
+    present = [(m, member.factors[name]) for m, member in enumerate(members) if name in member.factors]
+    if type(layers.get(name)) not in (nn.Linear, Conv1D):
+        raise Refused(f"cannot stack adapters of {name}; because {type(model).__name__} has no linear layer there; "
+                      "use members that were trained on this base, with adapters of its linear layers")
+    shape, device = _shape(layers[name]), next(iter(layers[name].parameters())).device
+    for m, (a, b) in present:
+        if (a.shape[1], b.shape[0]) != shape:
+            raise Refused(f"cannot stack member {m}; because its adapter of {name} maps {a.shape[1]} numbers to {b.shape[0]} "
+                          f"and the base's layer {shape[0]} to {shape[1]}; use members of this base")
+    rank = max(len(a) for _, (a, _) in present)
+    dtype = present[0][1][0].dtype
+    for _, pair in present:
+        dtype = torch.promote_types(dtype, pair[0].dtype)
+    out_a = torch.zeros(len(members), rank, shape[0], dtype=dtype, device=device)
+    out_b = torch.zeros(len(members), shape[1], rank, dtype=dtype, device=device)
+    for m, (a, b) in present:
+        out_a[m, :len(a)], out_b[m, :, :len(a)] = a, b
+    return out_a, out_b
+
+
+def _shape(layer: Any) -> tuple[int, int]:
+    """Numbers in and out of a linear layer."""
+    d_out, d_in = layer.weight.shape if type(layer) is nn.Linear else layer.weight.t().shape
+    return int(d_in), int(d_out)
+
+
+@contextmanager
+def _replaced(module: nn.Module, forward: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
+    own = vars(module).get("forward")
+    vars(module)["forward"] = forward(module.forward)
+    try:
+        yield
+    finally:
+        if own is None:
+            del vars(module)["forward"]
+        else:
+            vars(module)["forward"] = own
+
+
+def _factor(both: Any, adapter: str) -> Tensor:
+    weight: Tensor = both[adapter].weight
+    return weight.detach()
+
+
+def _empty(tensor: Tensor) -> Tensor:
+    bare = torch.empty_like(tensor, device="meta")
+    return nn.Parameter(bare, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else bare
+
+
+def _some(members: Sequence[Adapters]) -> None:
+    if not members:
+        raise Refused("cannot stack no members; because an ensemble has at least one; use one Adapters for each member")
+
+
+def _plain(model: nn.Module) -> None:
+    if any(isinstance(module, BaseTunerLayer) for module in model.modules()):
+        raise Refused("cannot stack members on a model that PEFT has wrapped; because its own adapters would be added to theirs; "
+                      "use the base model as it was before, or after unload()")
+
+
+def _refused(what: str, why: str) -> Refused:
+    return Refused(f"cannot stack the adapter {what}; because {why}; use plain LoRA on linear layers, or PEFT's set_adapter")
+
+
+def _unusual(config: Any) -> str | None:
+    """Why a configuration is not plain LoRA."""
+    if config.peft_type != "LORA":
+        return f"it is {config.peft_type} and not LoRA"
+    if config.bias != "none":
+        return f"it trains biases too (bias={config.bias!r})"
+    if isinstance(config.init_lora_weights, str) and config.init_lora_weights.startswith(CHANGES_THE_BASE):
+        return f"its initialisation {config.init_lora_weights} has changed the base's weights"
+    return next((f"its configuration has {name}" for name in UNUSUAL if getattr(config, name, None)), None)
+
+
+def _layers(model: PeftModel, adapter: str) -> Iterator[tuple[str, Any]]:
+    """The linear layers that an adapter is on, by their names in the base. Raises Refused where it is on others too."""
+    for name, layer in model.get_base_model().named_modules():
+        if isinstance(layer, BaseTunerLayer) and any(adapter in getattr(layer, n) for n in layer.adapter_layer_names):
+            if not isinstance(layer, LoraLinear) or type(layer.base_layer) not in (nn.Linear, Conv1D):
+                raise _refused(adapter, f"{name} is a {type(layer.get_base_layer()).__name__}")
+            if adapter in layer.lora_variant or layer.lora_bias.get(adapter, False):
+                raise _refused(adapter, f"{name} has more than two factors")
+            yield name, layer
+
+
+def _weightless(base: nn.Module, config: Any) -> PeftModel:
+    """What PEFT makes of `base` without any tensor of its own or of PEFT's."""
+    skeleton = copy.deepcopy(base, {id(t): _empty(t) for t in (*base.parameters(), *base.buffers())})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)  # PEFT asks transformers
+        try:
+            return PeftModel(skeleton, copy.copy(config), low_cpu_mem_usage=True)
+        except ValueError as error:
+            raise Refused(f"cannot stack adapters on this {type(base).__name__}; because PEFT says: {error}; use the base model "
+                          "that they were trained on") from error

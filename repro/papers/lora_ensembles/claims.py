@@ -1,0 +1,127 @@
+"""What LoRA ensembles claim, each with what would refute it and the controls that could explain it away.
+
+Against the mean member an average of probabilities cannot lose in NLL or Brier, whatever the members are (Jensen), so that a gain
+there is no evidence; claims about them are put against the best member, a temperature and equal compute.
+"""
+from __future__ import annotations
+
+from repro.claims import Claim, Contrast, Control
+from repro.papers.lora_ensembles.arms import LABELS
+from repro.papers.lora_ensembles.exhibits import label
+from repro.papers.lora_ensembles.measures import ECE, on
+from repro.scales import get
+
+PAR = 0.02
+"""Nats that count as no difference. Ours."""
+POINTS = 1.0
+"""Points of accuracy or of ECE that count as no difference. Ours."""
+
+
+def claims(scale_name: str) -> tuple[Claim, ...]:
+    """Accuracy and calibration, regularisers, cost, over-confidence, randomness, shift."""
+    scale = get(scale_name)
+    train, other = scale.setting("ensembles.train"), scale.setting("ensembles.other")
+    last = scale.setting("ensembles.points") - 1
+    return (*_gains(train), *_regularised(train), *_cost(), *_confidence(train, last), *_members(train), _shift(train, other))
+
+
+def _better(left: str, right: str, key: str, score: str, margin: float = 0.0) -> Contrast:
+    measure = on(key, score)
+    return Contrast(f"{measure.label}: {label(left)} better than {label(right)}", left, right, measure, margin=margin)
+
+
+def _as_good(left: str, right: str, key: str, score: str, margin: float) -> Contrast:
+    measure = on(key, score)
+    return Contrast(f"{measure.label}: {label(left)} no worse than {label(right)}", left, right, measure, "at least", margin)
+
+
+def _more_right_and_calibrated(arm: str, key: str) -> tuple[Contrast, Contrast]:
+    """The arm's ensemble against its mean member."""
+    return (_better(f"{arm}|ensemble", f"{arm}|member", key, "accuracy"), _better(f"{arm}|ensemble", f"{arm}|member", key, ECE))
+
+
+def _control(name: str, left: str, right: str, key: str, otherwise: str) -> Control:
+    return Control(name, (_as_good(left, right, key, "nll", PAR), _as_good(left, right, key, ECE, POINTS)), otherwise)
+
+
+def _gains(key: str) -> tuple[Claim, ...]:
+    together = "lora|ensemble"
+    return (
+        Claim("E1", "An ensemble of adapters is more accurate than one", "abstract", "a mean member that is as accurate",
+              (_better(together, "lora|member", key, "accuracy"),),
+              (Control("the compute of all members", (_as_good("long", together, key, "accuracy", POINTS),),
+                       "one adapter trained for the steps of all members is as accurate"),
+               Control("the best member", (_as_good("lora|best", together, key, "accuracy", POINTS),),
+                       "the member that is best on dev is as accurate"))),
+        Claim("E2", "It is better calibrated than one", "abstract", "an ECE no lower than the mean member's",
+              (_better(together, "lora|member", key, ECE),),
+              (_control("a temperature", "lora|tempered member", together, key,
+                        "one adapter with a temperature fitted on dev questions is as well calibrated"),
+               _control("averaged weights", "lora|averaged", together, key,
+                        "one adapter averaged from all members is as well calibrated"))),
+        Claim("E3", "It predicts better than the best of its members", "the informative form of H1",
+              "an NLL no lower than that of the member that is best on dev", (_better(together, "lora|best", key, "nll"),),
+              (Control("a temperature", (_as_good("lora|tempered member", together, key, "nll", PAR),),
+                       "a temperature on one adapter does as much"),
+               Control("a temperature on both", (_as_good("lora|tempered member", "lora|tempered ensemble", key, "nll", PAR),),
+                       "once both have a temperature the ensemble gains nothing"),
+               Control("the compute of all members", (_as_good("long", together, key, "nll", PAR),),
+                       "one adapter trained for the steps of all members does as well"))),
+    )
+
+
+def _regularised(key: str) -> tuple[Claim, ...]:
+    return tuple(
+        Claim(f"E{number}", f"The gain adds to {what}", "abstract; figure 7", "no gain over the mean regularised member",
+              _more_right_and_calibrated(arm, key),
+              (Control("the regulariser alone", (_as_good(f"{arm}|member", f"{arm}|ensemble", key, "nll", PAR),),
+                       f"{LABELS[arm]} alone predicts as well"),))
+        for number, arm, what in ((4, "kl", "a leash to the base model"), (5, "decay", "decay on B"), (6, "dropout", "dropout")))
+
+
+def _cost() -> tuple[Claim, ...]:
+    counted = ("by arithmetic five members of rank 8 on q and v add 0.25 to 0.31 % to the weights of LLaMA-2-13B and 7B; peak "
+               "bytes need a GPU: `python -m repro bench ensemble` compares them on small shapes")
+    time = ("every member passes through the whole base: scoring takes five times the arithmetic of one model. Seconds are "
+            "measured by `python -m repro bench ensemble`, at the paper's shapes on a GPU only")
+    return (
+        Claim("E7", "The memory of an ensemble is near that of one model", "abstract", "bytes that grow like copies of the base",
+              untried="not run", reason=counted),
+        Claim("E8", "Its overhead is almost that of the original model", "abstract; no cost is reported in the paper",
+              "time that grows with the members", untried="not run", reason=time),
+    )
+
+
+def _confidence(key: str, last: int) -> tuple[Claim, ...]:
+    surer = Contrast("confidence when wrong: the base model's lower", "zero-shot", "lora|member",
+                     on(key, "confidence when wrong"))
+    grows = Contrast("ECE lower early than at the end", "lora|member at 1", f"lora|member at {last}", on(key, ECE))
+    together = Contrast("ECE of the ensemble lower early than at the end", "lora|ensemble at 1", f"lora|ensemble at {last}",
+                        on(key, ECE))
+    return (
+        Claim("E9", "A fine-tuned model is over-confident where it is wrong", "introduction, figure 1a",
+              "a confidence in wrong answers no higher than before the training", (surer,)),
+        Claim("E10", "ECE grows with the length of the training", "figures 3 to 6, as a reviewer reads them",
+              "an ECE at the end no higher than after the first part of the training", (grows, together)),
+    )
+
+
+def _members(key: str) -> tuple[Claim, ...]:
+    differ = Contrast("members with fresh adapters disagree", "same-order", None, on(key, "disagreement"), margin=POINTS)
+    order = Contrast("members with the same adapters and another order disagree as much", "same-init", "same-order",
+                     on(key, "disagreement"), "at least", POINTS)
+    same = Contrast("members that share all streams differ", "same", None, on(key, "gap"))
+    return (
+        Claim("E11", "Random initialisation makes members differ", "a reviewer's summary; the ablation of randomness",
+              "members that hardly disagree", (differ,),
+              (Control("the order of the data", (order,), "another order of the data makes members differ as much"),
+               Control("the harness", (same,), "members that share everything differ: the comparison is broken"))),
+    )
+
+
+def _shift(train: str, other: str) -> Claim:
+    return Claim("E12", "The gain holds out of distribution", "abstract (motivation), a third-party summary",
+                 f"no gain over the mean member on {other}, trained on {train}",
+                 _more_right_and_calibrated("lora", other),
+                 (_control("a temperature", "lora|tempered member", "lora|ensemble", other,
+                           "a temperature fitted on the own dev questions does as much there"),))
