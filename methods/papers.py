@@ -4,6 +4,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from methods.ensemble.average import Average
 from methods.estimator.forward_grad import ForwardGrad
 from methods.estimator.spsa import Spsa
 from methods.objective.nll import Nll
@@ -71,6 +72,11 @@ def colm_clustered(lr: float, c: int = 8, **fields: Any) -> Recipe:
     return replace(plain, selection=Clustered(plain.selection, c=c))
 
 
+def lora_ensemble(lr: float, members: int = 5, r: int = 8, alpha: float = 16.0, **ensemble: Any) -> Recipe:
+    """LoRA ensembles (arXiv 2310.00035): members that differ in their random streams, each an adapter of query and value."""
+    return Recipe(Lora(r=r, alpha=alpha, targets="query_value"), AdamW(lr=lr), ensemble=Average(members, **ensemble))
+
+
 def mezo(lr: float, eps: float = 1e-3, scope: Scope = FULL, **sgd: Any) -> Recipe:
     """MeZO (arXiv 2305.17333): SGD along SPSA's directions; `momentum` makes it ZO-SGD-MMT."""
     return Recipe(scope, Sgd(lr=lr, **sgd), Spsa(eps=eps))
@@ -107,7 +113,8 @@ def forward_grad(lr: float, scope: Scope = FULL, **sgd: Any) -> Recipe:
 
 
 NAMED = {"full": full, "full-sgd": full_sgd, "lora": lora, "galore": galore, "lisa": lisa,
-         "colm": colm, "colm-clustered": colm_clustered, "lisa-fixed": lisa_fixed, "embeddings-and-head": embeddings_and_head,
+         "colm": colm, "colm-clustered": colm_clustered, "lora-ensemble": lora_ensemble,
+         "lisa-fixed": lisa_fixed, "embeddings-and-head": embeddings_and_head,
          "mezo": mezo, "mezo-adam": mezo_adam, "helene": helene, "zo-sophia": zo_sophia, "zo-sign": zo_sign,
          "zo-conservative": zo_conservative, "forward-grad": forward_grad}
 """What `--recipe NAME` stands for."""

@@ -1,7 +1,8 @@
 """What the members of an ensemble say while they train and afterwards, kept as log-probabilities of every option.
 
 For each set of questions: [points, members, N, K], at points of the training for the set that is trained on and after it for
-the others. Beside them, where an arm asks: passes with dropout, a Laplace posterior, and one adapter averaged from all.
+the others. Beside them, on the set that is trained on and where an arm asks: passes with dropout, a Laplace posterior, and one
+adapter averaged from all.
 Everything that combines members or scores them is done later, from these numbers alone (`repro.inference`).
 """
 from __future__ import annotations
@@ -37,31 +38,30 @@ class Asker:
     batch_size: int
 
     def ask(self, model: nn.Module, member: int, step: int, names: Sequence[str]) -> None:
+        """Before its first step every member is the base model, which answers once for all."""
         for name in names:
-            self.kept[f"answers/{name}/{member}/{step}"] = self._said(model, name)
+            first = self.kept.get(f"answers/{name}/0/0") if step == 0 else None
+            self.kept[f"answers/{name}/{member}/{step}"] = self._said(model, name) if first is None else first.clone()
 
-    def sample(self, model: nn.Module, samples: int, seed: int) -> None:
-        for name, asked in self.sets.items():
-            self.kept[f"sampled/{name}"] = sampled(model, asked, samples, seed, pad_id=self.pad_id, batch_size=self.batch_size)
+    def sample(self, model: nn.Module, name: str, samples: int, seed: int) -> None:
+        self.kept[f"sampled/{name}"] = sampled(model, self.sets[name], samples, seed, pad_id=self.pad_id,
+                                               batch_size=self.batch_size)
 
-    def laplace(self, model: nn.Module, data: Sequence[Example], seed: int) -> None:
+    def laplace(self, model: nn.Module, name: str, data: Sequence[Example], seed: int) -> None:
         """Around a member, from the examples that it was trained on."""
-        letters = next(iter(self.sets.values())).letters
-        fitted = Laplace().fit(model, data, letters, self.pad_id, self.batch_size)
-        for name, asked in self.sets.items():
-            if asked.letters == letters:
-                found = fitted.probabilities(model, asked.examples, self.batch_size, Streams(seed))
-                self.kept[f"laplace/{name}"] = found.log().float().nan_to_num(neginf=-1e4)
+        asked = self.sets[name]
+        fitted = Laplace().fit(model, data, asked.letters, self.pad_id, self.batch_size)
+        found = fitted.probabilities(model, asked.examples, self.batch_size, Streams(seed))
+        self.kept[f"laplace/{name}"] = found.log().float().nan_to_num(neginf=-1e4)
 
     def remember(self, model: PeftModel, member: int) -> None:
         for name, (a, b) in Adapters.of(model).factors.items():
             self.kept[f"adapter/{member}/{name}/A"], self.kept[f"adapter/{member}/{name}/B"] = a.cpu(), b.cpu()
 
-    def average(self, base: nn.Module) -> None:
+    def average(self, base: nn.Module, name: str) -> None:
         """One adapter from all that are remembered, on the plain base."""
         with stacked(base, [averaged(list(self._remembered()))]):
-            for name in self.sets:
-                self.kept[f"averaged/{name}"] = self._said(base, name)
+            self.kept[f"averaged/{name}"] = self._said(base, name)
 
     def _remembered(self) -> Iterator[Adapters]:
         keys = [key.split("/", 2) for key in self.kept if key.startswith("adapter/") and key.endswith("/A")]

@@ -78,12 +78,15 @@ class Task:
     train: Sequence[Example]
     dev: Sequence[Example]
     pad_id: int
+    member: int = 0
+    """Of an ensemble: which one is trained here."""
     _last: float = field(default_factory=time.monotonic)
 
     def go(self, save: Callable[[nn.Module, Any, Path], object], watch: Watch) -> Outcome:
         """Trains, measures, saves. A second call after a kill goes on where the last checkpoint was taken."""
         before = self.start()
-        streams, checkpoint = Streams(self.order.seed), self.out / "checkpoint"
+        streams = self.order.recipe.ensemble.streams(Streams(self.order.seed), self.member)
+        checkpoint = self.out / "checkpoint"
         resume = checkpoint if (checkpoint / "run.json").exists() else None
         for now in fit(self.model, self.order.recipe, self.train, self.order.training, streams, pad_id=self.pad_id,
                        resume=resume):

@@ -92,7 +92,7 @@ class Course:
             if self.partial.due:
                 self.partial.save(self.place, None)
         if self.probes("averaged"):
-            self.asker.average(self.model)
+            self.asker.average(self.model, stage.data)
         return self.model, self.place.curve, self.place.seconds
 
     def _ask_more(self, model: nn.Module, stage: Stage, member: int) -> None:
@@ -105,9 +105,9 @@ class Course:
                               "use Lora, or leave out the probe averaged")
             self.asker.remember(model, member)
         if not member and "sampled" in points:
-            self.asker.sample(model, points["sampled"] or 1, self.run.seed)
+            self.asker.sample(model, stage.data, points["sampled"] or 1, self.run.seed)
         if not member and "laplace" in points:
-            self.asker.laplace(model, self.examples(stage.data, "train"), self.run.seed)
+            self.asker.laplace(model, stage.data, self.examples(stage.data, "train"), self.run.seed)
 
     def probes(self, name: str) -> bool:
         return name in self.run.arm.points

@@ -8,11 +8,13 @@ import pandas as pd
 import pytest
 
 from methods.refusals import check
+from repro.answered import named
 from repro.claims import Paper
 from repro.papers import PAPERS, rates
 from repro.papers.numbers import printed, reported
 from repro.scale import TaskRef
 from repro.scales import get
+from repro.study import PROBES
 from tests.fake_study import tuned_rates
 
 SCALES = ("smoke", "tiny", "small", "paper")
@@ -46,13 +48,13 @@ def test_claims_tables_and_figures_name_arms_that_exist(paper: Paper, scale: str
     known = {a.name for a in paper.arms(scale)}
     for claim in paper.claims(scale):
         for contrast in (*claim.contrasts, *(x for c in claim.controls for x in c.contrasts)):
-            assert set(contrast.arms) <= known, claim.id
+            assert {named(a)[0] for a in contrast.arms} <= known, claim.id
     for table in paper.tables(scale):
         assert table.rows
-        assert {r.arm for r in table.rows if r.arm} <= known, table.id
+        assert {named(r.arm)[0] for r in table.rows if r.arm} <= known, table.id
     for figure in paper.figures(scale):
         assert figure.lines or figure.panels, figure.id
-        assert {line.arm for line in figure.lines} <= known, figure.id
+        assert {named(line.arm)[0] for line in figure.lines} <= known, figure.id
 
 
 @everywhere
@@ -71,11 +73,12 @@ def test_every_arm_has_its_model_its_data_and_a_recipe_that_can_be(paper: Paper,
     for arm in paper.arms(scale):
         assert arm.base in at.models, arm.name
         assert all(s.data in at.sets for s in arm.stages), arm.name
-        assert arm.points.keys() <= {"dev", "norms", "choice", "sources"}
+        assert arm.points.keys() <= PROBES.keys()
         for stage in arm.stages:
             check(stage.recipe)
         for name, _, data in (call.suite.partition(":") for call in arm.suites):
             assert name not in ("probe", *WORLD_ONLY) or data in at.sets, arm.name
+            assert name != "options" or data.partition("/")[0] in at.sets, arm.name
             assert name != "probe" or isinstance(at.sets[data], TaskRef)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from methods.parts import Refused
 from methods.streams import Streams
 
 
@@ -16,6 +17,10 @@ class Single:
     """One member whose probabilities stand as they are."""
 
     members: int = 1
+
+    def __post_init__(self) -> None:
+        if self.members != 1:
+            raise Refused(f"cannot use Single with {self.members} members; because it is one model alone; use Average")
 
     def streams(self, streams: Streams, member: int) -> Streams:
         return streams

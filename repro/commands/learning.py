@@ -80,19 +80,30 @@ def train(
     if chosen.estimator.gives is not Dense:  # the norm of a gradient along random directions tells nothing
         length = replace(length, clip_norm=None)
     order = Order(model, revision, source, chosen, length, seed, max_length, held_out, dev_examples)
-    done = finished(order, out)
-    if lr is None and done is None:
+    members = order.recipe.ensemble.members
+    places = [out] if members == 1 else [out / f"member-{m}" for m in range(members)]
+    done = [finished(order, place) for place in places]
+    if lr is None and None in done:
         print(f"No --lr given: {order.recipe.to_json()['update']['lr']:g} is a starting point, not tuned for this model.",
               file=sys.stderr)
-    outcome = done or run(order, out)
-    print(json.dumps(outcome_values(outcome), indent=1) if machine else words(outcome, order, out))
+    outcomes = [before or run(order, place, m) for m, (before, place) in enumerate(zip(done, places, strict=True))]
+    if machine:
+        found = [outcome_values(outcome) for outcome in outcomes]
+        print(json.dumps(found if members > 1 else found[0], indent=1))
+        return
+    for outcome, place in zip(outcomes, places, strict=True):
+        print(words(outcome, order, place))
+    if members > 1:
+        adapters = " ".join(f"--adapter {place}" for place in places)
+        print(f"Measure the ensemble: python -m repro eval --model {model} {adapters} --suite ...")
 
 
-def run(order: Order, out: Path) -> Outcome:
+def run(order: Order, out: Path, member: int = 0) -> Outcome:
     """Loads, checks, trains, with a bar on a terminal."""
     from suites import models
 
     task = load(order, out)
+    task.member = member
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
         line = bars.add_task("training", total=order.training.steps)

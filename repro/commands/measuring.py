@@ -28,20 +28,35 @@ def evaluate(
     batch_size: Annotated[int, typer.Option("--batch-size", min=1)] = 16,
     source: Annotated[str, typer.Option("--source", help="hub, or world (the tiny world), or a folder like the "
                                         "Hub; for math also a folder with the test sets' files.")] = "hub",
+    adapter: Annotated[list[str] | None, typer.Option("--adapter", help="A folder of a LoRA adapter in PEFT's format, on top of "
+                                                      "--model; several are the members of an ensemble.")] = None,
+    combine: Annotated[str, typer.Option("--combine", help="What members' mean is of: options (probabilities of the options), "
+                                         "vocabulary (of the whole vocabulary) or logits.")] = "options",
     revision: Revision = None,
     samples: Annotated[Path | None, typer.Option("--samples", help="Write a row per item there, as Parquet.")] = None,
     machine: Json = False,
 ) -> None:
     """Measure a model on suites; every number comes with n and its standard error."""
     from repro import devices
+    from repro.commands.studying import one_of
     from suites import models
     from suites.evaluate import evaluate as measured
 
     calls = [(name, shots, limit) for name in named(suite, tasks)]
     folder = source_folder(source)
     loaded, tokenizer = models.load(model, revision=revision)
-    found = measured(loaded, tokenizer, calls, source=folder, batch_size=batch_size,
-                     device=devices.torch_device("auto"))
+    device = devices.torch_device("auto")
+    one_of("--combine", combine, ("options", "vocabulary", "logits"))
+    if adapter:
+        from methods.ensemble.average import Average
+        from methods.stacked import Adapters
+        from suites import members
+
+        read = [Adapters.read(place, loaded) for place in adapter]
+        found = members.evaluate(loaded, tokenizer, calls, read, Average(len(read), of=combine),  # type: ignore[arg-type]
+                                 source=folder, batch_size=batch_size, device=device)
+    else:
+        found = measured(loaded, tokenizer, calls, source=folder, batch_size=batch_size, device=device)
     if samples is not None:
         from methods import atomic
         from repro.store import parquet, spoken
@@ -98,17 +113,20 @@ def show_scores(found: Evaluation, machine: bool) -> None:
 
 def bench(what: Annotated[str, typer.Argument(help="fit: the training loop against bare PyTorch loops. spsa: the "
                                             "zeroth-order step against two forward passes. selection: facility location "
-                                            "against two libraries, and a CoLM step by phase. opt-1.3b, phi-2: seconds and "
+                                            "against two libraries, and a CoLM step by phase. ensemble: five LoRA members in one "
+                                            "pass against PEFT's two ways. opt-1.3b, phi-2: seconds and "
                                             "peak bytes of a step at these shapes (GPU).")] = "fit",
           rounds: Annotated[int, typer.Option("--rounds", min=2)] = 12, machine: Json = False) -> None:
     """Measure speed, all contenders side by side in one run. Status 1: weights differ that should not, or a limit is missed."""
     from repro.bench import bench_fit
+    from repro.bench_ensemble import bench_ensemble
     from repro.bench_selection import bench_selection
     from repro.bench_shapes import bench_opt, bench_phi
     from repro.bench_spsa import bench_spsa
     from repro.commands.studying import one_of
 
-    benches = {"fit": bench_fit, "spsa": bench_spsa, "selection": bench_selection, "opt-1.3b": bench_opt, "phi-2": bench_phi}
+    benches = {"fit": bench_fit, "spsa": bench_spsa, "selection": bench_selection, "ensemble": bench_ensemble,
+               "opt-1.3b": bench_opt, "phi-2": bench_phi}
     found = benches[one_of("WHAT", what, tuple(benches))](rounds)
     if machine:
         print(json.dumps(found, indent=1))

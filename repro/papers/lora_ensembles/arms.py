@@ -36,6 +36,17 @@ def _s(scale: Scale, key: str) -> Any:
     return scale.setting(f"ensembles.{key}")
 
 
+def label_of(name: str) -> str:
+    """"kl 0.1" is a regulariser at one coefficient of its grid."""
+    method, _, coefficient = name.partition(" ")
+    return f"{LABELS[method]}, {coefficient}" if coefficient else LABELS[method]
+
+
+def regularised(scale: Scale) -> tuple[str, ...]:
+    """Regularisers that have a coefficient, one method for each of its grid."""
+    return (*(f"kl {b:g}" for b in _s(scale, "betas")), *(f"decay {d:g}" for d in _s(scale, "decays")))
+
+
 def parts(scale: Scale, method: str, lr: float) -> tuple[Scope, Update, Objective]:
     """A method's scope, update and objective. `method` may carry its coefficient: "kl 0.1", "decay 10"."""
     name, _, coefficient = method.partition(" ")
@@ -71,7 +82,7 @@ def stage(scale: Scale, method: str, lr: float, members: int = 1, fresh: tuple[s
 
 def methods(scale: Scale) -> tuple[str, ...]:
     """What is tuned: every method, regularisers once for each coefficient."""
-    return (*PLAIN, *(f"kl {b:g}" for b in _s(scale, "betas")), *(f"decay {d:g}" for d in _s(scale, "decays")), "long", "wide")
+    return (*PLAIN, *regularised(scale), "long", "wide")
 
 
 def trials(scale_name: str) -> dict[str, tuple[Arm, ...]]:
@@ -90,15 +101,16 @@ def chosen(rates: Tuned, scale: Scale) -> dict[str, str]:
     def best(names: tuple[str, ...]) -> str:
         return min(names, key=lambda name: min(rates.means(name).values(), default=float("inf")))
 
-    return {"kl": best(tuple(f"kl {b:g}" for b in _s(scale, "betas"))),
-            "decay": best(tuple(f"decay {d:g}" for d in _s(scale, "decays")))}
+    return {kind: best(tuple(name for name in regularised(scale) if name.startswith(kind))) for kind in ("kl", "decay")}
 
 
 def suites(scale: Scale, trained: str) -> tuple[SuiteCall, ...]:
     """The tests of all sets, and the dev questions of the one that is trained on."""
-    train, other, items = (_s(scale, key) for key in ("train", "other", "items"))
-    names = (train, f"{trained}/dev", other, *_s(scale, "far"))
-    return tuple(SuiteCall(f"options:{name}", None, items) for name in names)
+    items, elsewhere = _s(scale, "items"), _s(scale, "elsewhere")
+    own = (trained, f"{trained}/dev")
+    others = (name for name in (_s(scale, "train"), _s(scale, "other"), *_s(scale, "far")) if name != trained)
+    return (*(SuiteCall(f"options:{name}", None, items) for name in own),
+            *(SuiteCall(f"options:{name}", None, elsewhere) for name in others))
 
 
 def arms(scale_name: str) -> tuple[Arm, ...]:
@@ -112,7 +124,7 @@ def arms(scale_name: str) -> tuple[Arm, ...]:
     def arm(name: str, method: str, *probes: str, core: bool = True, lr: float | None = None, **how: Any) -> Arm:
         rate = rates.rate(method) if lr is None else lr
         asked = suites(scale, how.get("data", _s(scale, "train")))
-        return Arm(name, LABELS[name], base, (stage(scale, method, rate, **how),), asked, seeds, core, probes=(points, *probes))
+        return Arm(name, label_of(name), base, (stage(scale, method, rate, **how),), asked, seeds, core, probes=(points, *probes))
 
     few = tuple(replace(call, shots=_s(scale, "shots")) for call in calls)
     kl, decay = best["kl"], best["decay"]
@@ -121,12 +133,13 @@ def arms(scale_name: str) -> tuple[Arm, ...]:
         Arm("few-shot", LABELS["few-shot"], base, (), few, seeds),
         arm("lora", "lora", "laplace", "averaged", members=many),
         arm("dropout", "dropout", f"sampled:{_s(scale, 'samples')}", members=many),
-        arm("kl", kl, members=many), arm("decay", decay, members=many), arm("head", "head", members=many),
-        arm("long", "long", times=many), arm("wide", "wide", core=False),
+        arm("kl", kl, members=many), arm("decay", decay, members=many),
+        arm("head", "head", core=False, members=many), arm("long", "long", times=many), arm("wide", "wide", core=False),
         arm("same-init", "lora", core=False, members=many, fresh=("order",)),
         arm("same-order", "lora", core=False, members=many, fresh=("init",)),
         arm("same", "lora", core=False, members=2, fresh=()),
         arm("other", "lora", core=False, members=many, data=other),
         arm("decay-on-a", f"decay-on-a {decay.partition(' ')[2]}", core=False, lr=rates.rate(decay), members=many),
+        *(arm(name, name, core=False, members=many) for name in regularised(scale)),
         arm("reverse-kl", f"reverse-kl {kl.partition(' ')[2]}", core=False, lr=rates.rate(kl), members=many),
     )

@@ -47,19 +47,19 @@ def _control(name: str, left: str, right: str, key: str, otherwise: str) -> Cont
 def _gains(key: str) -> tuple[Claim, ...]:
     together = "lora|ensemble"
     return (
-        Claim("E1", "An ensemble of adapters is more accurate than one", "abstract", "a mean member that is as accurate",
+        Claim("C1", "An ensemble of adapters is more accurate than one", "abstract", "a mean member that is as accurate",
               (_better(together, "lora|member", key, "accuracy"),),
               (Control("the compute of all members", (_as_good("long", together, key, "accuracy", POINTS),),
                        "one adapter trained for the steps of all members is as accurate"),
                Control("the best member", (_as_good("lora|best", together, key, "accuracy", POINTS),),
                        "the member that is best on dev is as accurate"))),
-        Claim("E2", "It is better calibrated than one", "abstract", "an ECE no lower than the mean member's",
+        Claim("C2", "It is better calibrated than one", "abstract", "an ECE no lower than the mean member's",
               (_better(together, "lora|member", key, ECE),),
               (_control("a temperature", "lora|tempered member", together, key,
                         "one adapter with a temperature fitted on dev questions is as well calibrated"),
                _control("averaged weights", "lora|averaged", together, key,
                         "one adapter averaged from all members is as well calibrated"))),
-        Claim("E3", "It predicts better than the best of its members", "the informative form of H1",
+        Claim("C3", "It predicts better than the best of its members", "the informative form of H1",
               "an NLL no lower than that of the member that is best on dev", (_better(together, "lora|best", key, "nll"),),
               (Control("a temperature", (_as_good("lora|tempered member", together, key, "nll", PAR),),
                        "a temperature on one adapter does as much"),
@@ -72,7 +72,7 @@ def _gains(key: str) -> tuple[Claim, ...]:
 
 def _regularised(key: str) -> tuple[Claim, ...]:
     return tuple(
-        Claim(f"E{number}", f"The gain adds to {what}", "abstract; figure 7", "no gain over the mean regularised member",
+        Claim(f"C{number}", f"The gain adds to {what}", "abstract; figure 7", "no gain over the mean regularised member",
               _more_right_and_calibrated(arm, key),
               (Control("the regulariser alone", (_as_good(f"{arm}|member", f"{arm}|ensemble", key, "nll", PAR),),
                        f"{LABELS[arm]} alone predicts as well"),))
@@ -85,9 +85,9 @@ def _cost() -> tuple[Claim, ...]:
     time = ("every member passes through the whole base: scoring takes five times the arithmetic of one model. Seconds are "
             "measured by `python -m repro bench ensemble`, at the paper's shapes on a GPU only")
     return (
-        Claim("E7", "The memory of an ensemble is near that of one model", "abstract", "bytes that grow like copies of the base",
+        Claim("C7", "The memory of an ensemble is near that of one model", "abstract", "bytes that grow like copies of the base",
               untried="not run", reason=counted),
-        Claim("E8", "Its overhead is almost that of the original model", "abstract; no cost is reported in the paper",
+        Claim("C8", "Its overhead is almost that of the original model", "abstract; no cost is reported in the paper",
               "time that grows with the members", untried="not run", reason=time),
     )
 
@@ -99,9 +99,9 @@ def _confidence(key: str, last: int) -> tuple[Claim, ...]:
     together = Contrast("ECE of the ensemble lower early than at the end", "lora|ensemble at 1", f"lora|ensemble at {last}",
                         on(key, ECE))
     return (
-        Claim("E9", "A fine-tuned model is over-confident where it is wrong", "introduction, figure 1a",
+        Claim("C9", "A fine-tuned model is over-confident where it is wrong", "introduction, figure 1a",
               "a confidence in wrong answers no higher than before the training", (surer,)),
-        Claim("E10", "ECE grows with the length of the training", "figures 3 to 6, as a reviewer reads them",
+        Claim("C10", "ECE grows with the length of the training", "figures 3 to 6, as a reviewer reads them",
               "an ECE at the end no higher than after the first part of the training", (grows, together)),
     )
 
@@ -112,7 +112,7 @@ def _members(key: str) -> tuple[Claim, ...]:
                      on(key, "disagreement"), "at least", POINTS)
     same = Contrast("members that share all streams differ", "same", None, on(key, "gap"))
     return (
-        Claim("E11", "Random initialisation makes members differ", "a reviewer's summary; the ablation of randomness",
+        Claim("C11", "Random initialisation makes members differ", "a reviewer's summary; the ablation of randomness",
               "members that hardly disagree", (differ,),
               (Control("the order of the data", (order,), "another order of the data makes members differ as much"),
                Control("the harness", (same,), "members that share everything differ: the comparison is broken"))),
@@ -120,7 +120,7 @@ def _members(key: str) -> tuple[Claim, ...]:
 
 
 def _shift(train: str, other: str) -> Claim:
-    return Claim("E12", "The gain holds out of distribution", "abstract (motivation), a third-party summary",
+    return Claim("C12", "The gain holds out of distribution", "abstract (motivation), a third-party summary",
                  f"no gain over the mean member on {other}, trained on {train}",
                  _more_right_and_calibrated("lora", other),
                  (_control("a temperature", "lora|tempered member", "lora|ensemble", other,

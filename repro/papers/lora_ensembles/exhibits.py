@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from repro.claims import Column, FigureSpec, Line, Row, TableSpec
 from repro.papers.lora_ensembles import cost
-from repro.papers.lora_ensembles.arms import LABELS
+from repro.papers.lora_ensembles.arms import LABELS, label_of, regularised
 from repro.papers.lora_ensembles.measures import ECE, on
 from repro.scales import Scale, get
 
@@ -24,7 +24,7 @@ UNREAD = "The paper's numbers could not be read."
 def label(name: str) -> str:
     """"lora|ensemble" -> "LoRA, ensemble"."""
     arm, _, way = name.partition("|")
-    return f"{LABELS[arm]}, {WAYS[way]}" if way else LABELS[arm]
+    return f"{label_of(arm)}, {WAYS[way]}" if way else label_of(arm)
 
 
 def _rows(*names: str) -> tuple[Row, ...]:
@@ -52,8 +52,11 @@ def tables(scale_name: str) -> tuple[TableSpec, ...]:
                   "at this n; there the second number counts drawn labellings."),
         TableSpec("regularisers", "Each regulariser alone and with an ensemble.", _rows(*REGULARISERS),
                   _columns(train, "accuracy", "nll", ECE, "brier"), said),
+        TableSpec("coefficients", "Regularisers over their grids, each coefficient at its own best rate.",
+                  _rows(*(f"{name}|{way}" for name in regularised(scale) for way in ("member", "ensemble"))),
+                  _columns(train, "accuracy", "nll", ECE, "brier"), f"{said} The best on dev stands in the other tables."),
         TableSpec("combinations", "What is averaged.",
-                  _rows("lora|member", "lora|ensemble", "lora|logits", "lora|vocabulary", "lora|averaged"),
+                  _rows("lora|member", *(f"lora|{way}" for way in ("ensemble", "logits", "vocabulary", "averaged"))),
                   _columns(train, "accuracy", "nll", ECE, "brier"), said),
         TableSpec("randomness", "Where members differ.", _rows("same", "same-init", "same-order", "lora"),
                   _columns(train, "disagreement", "gap"),
