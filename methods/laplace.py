@@ -25,19 +25,15 @@ Departures:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from methods import anatomy
-from methods.examples import Example, collate
-from methods.likelihood import answer_logits
-from methods.merged import adapters
-from methods.modes import evaluating
-from methods.parts import Batch, Refused
+from methods.examples import Example
+from methods.jacobians import batches, bound, jacobians, size
+from methods.parts import Refused
 from methods.streams import Streams
 
 GRID = torch.logspace(-6, 6, 241, dtype=torch.float64)
@@ -66,11 +62,11 @@ class Fitted:
         _gold(data, self.ids)
         n, k = len(data), len(self.ids)
         mean, spread = torch.empty(n, k, dtype=torch.float64), torch.empty(n, k, k, dtype=torch.float64)
-        with _bound(model) as factors:
-            if _size(factors) != len(self.v):
-                raise Refused(f"cannot answer with {_size(factors)} adapter weights; because the Gaussian is over "
+        with bound(model) as factors:
+            if size(factors) != len(self.v):
+                raise Refused(f"cannot answer with {size(factors)} adapter weights; because the Gaussian is over "
                               f"{len(self.v)}; use the model that it was fitted to")
-            for batch in _batches(model, data, self.pad_id, batch_size):
+            for batch in batches(model, data, self.pad_id, batch_size):
                 f, jacobian = jacobians(model, factors, batch, self.ids)
                 mean[batch.index.cpu()], spread[batch.index.cpu()] = f.cpu(), self._covariance(jacobian).cpu()
         return mean, spread
@@ -105,10 +101,10 @@ class Laplace:
     def fit(self, model: nn.Module, data: Sequence[Example], ids: Sequence[int], pad_id: int, batch_size: int) -> Fitted:
         """`data`: the examples that the adapters were trained on; `ids`: the answer tokens."""
         gold = _gold(data, ids)
-        with _bound(model) as factors:
+        with bound(model) as factors:
             square = sum(float(f.weight.detach().double().square().sum()) for f in factors)
-            by_rows, kept, likelihood = len(data) * (len(ids) - 1) < _size(factors), list[Tensor](), 0.0
-            for batch in _batches(model, data, pad_id, batch_size):
+            by_rows, kept, likelihood = len(data) * (len(ids) - 1) < size(factors), list[Tensor](), 0.0
+            for batch in batches(model, data, pad_id, batch_size):
                 f, jacobian = jacobians(model, factors, batch, ids)
                 likelihood += float(torch.log_softmax(f, -1).cpu().gather(1, gold[batch.index.cpu(), None]).sum())
                 w = (_root(f) @ jacobian).flatten(0, 1)
@@ -118,41 +114,6 @@ class Laplace:
         evidence = likelihood - prior / 2 * square - torch.log1p(s.cpu() / prior[:, None]).sum(1) / 2
         best = int(evidence.argmax())
         return Fitted(tuple(ids), pad_id, self.samples, float(prior[best]), float(evidence[best]), s, v)
-
-
-def last_factors(model: nn.Module) -> tuple[nn.Linear, ...]:
-    """The active adapters' A and B in the last block: theta is their weights one after another, row by row."""
-    body, found = anatomy.read(model), list[nn.Linear]()
-    if not body.predicts_next:
-        raise Refused(f"cannot fit a Laplace approximation to {type(model).__name__}; because it does not predict the token "
-                      "behind a prompt; use a causal language model")
-    for layer in adapters(body.blocks[-1]):
-        active = () if layer.disable_adapters else tuple(a for a in layer.active_adapters if a in layer.lora_A)
-        if active and (layer.merged or any(a in layer.lora_variant for a in active)):
-            raise Refused("cannot fit a Laplace approximation to adapters that are merged or rescaled (DoRA); because A and B "
-                          "must work apart; use plain LoRA, unmerged")
-        found += [factor for a in active for factor in (layer.lora_A[a], layer.lora_B[a])]
-    if not found:
-        raise Refused(f"cannot fit a Laplace approximation to {type(model).__name__}; because its last block has no active "
-                      "LoRA adapter; use Lora(...) on linear layers of the blocks")
-    return tuple(found)
-
-
-def jacobians(model: nn.Module, factors: Sequence[nn.Linear], batch: Batch, ids: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """f [B, K] and J [B, K, d], float64: a factor's gradient is (slope of its output)^T (its input), example by example."""
-    with torch.enable_grad(), _watched(factors) as seen:
-        logits = answer_logits(model, batch)[:, list(ids)]
-        totals = logits.sum(0).unbind()
-    if not bool((fine := logits.isfinite().all(1)).all()):
-        raise Refused(f"cannot use the model's answer to example {int(batch.index[~fine][0])} in a Laplace approximation; "
-                      "because a logit is not a finite number; use a model whose training did not diverge")
-    b, inputs, outputs = len(batch), [seen[i][0].detach() for i in range(len(factors))], [seen[i][1] for i in range(len(factors))]
-    rows = []
-    for total in totals:
-        slopes = torch.autograd.grad(total, outputs, retain_graph=total is not totals[-1])
-        rows.append(torch.cat([(g.reshape(b, -1, g.shape[-1]).mT @ x.reshape(b, -1, x.shape[-1])).flatten(1)
-                               for g, x in zip(slopes, inputs, strict=True)], 1))
-    return logits.detach().double(), torch.stack(rows, 1).double()
 
 
 def of_rows(w: Tensor) -> tuple[Tensor, Tensor]:
@@ -181,9 +142,6 @@ def draws(streams: Streams, item: int, samples: int, k: int) -> Tensor:
     return torch.randn(samples, k, generator=streams.generator("laplace", item), dtype=torch.float64)
 
 
-def _size(factors: Iterable[nn.Linear]) -> int:
-    return sum(factor.weight.numel() for factor in factors)
-
 
 def _gold(data: Sequence[Example], ids: Sequence[int]) -> Tensor:
     """[N] which of the ids answers each example."""
@@ -199,40 +157,3 @@ def _gold(data: Sequence[Example], ids: Sequence[int]) -> Tensor:
         raise Refused(f"cannot use a Laplace approximation on example {gold.index(None)}; because its answer is not one of the "
                       f"tokens {tuple(ids)} behind a prompt; use examples whose answer is one of them")
     return torch.tensor(gold)
-
-
-def _batches(model: nn.Module, data: Sequence[Example], pad_id: int, batch_size: int) -> Iterator[Batch]:
-    """Short examples first, so that batches are padded little and answers mostly stand in one column."""
-    device = next(model.parameters()).device
-    order = sorted(range(len(data)), key=lambda i: len(data[i].input_ids))
-    for start in range(0, len(order), batch_size):
-        yield collate(data, order[start:start + batch_size], pad_id).to(device)
-
-
-@contextmanager
-def _bound(model: nn.Module) -> Iterator[tuple[nn.Linear, ...]]:
-    """The factors, with the model in evaluation mode and a graph for nothing but them."""
-    factors = last_factors(model)
-    before = [(p, p.requires_grad) for p in model.parameters()]
-    try:
-        for p, _ in before:
-            p.requires_grad_(False)
-        for factor in factors:
-            factor.weight.requires_grad_(True)
-        with evaluating(model):
-            yield factors
-    finally:
-        for p, flag in before:
-            p.requires_grad_(flag)
-
-
-@contextmanager
-def _watched(factors: Sequence[nn.Linear]) -> Iterator[dict[int, tuple[Tensor, Tensor]]]:
-    """What went into each factor and what came out of it."""
-    seen: dict[int, tuple[Tensor, Tensor]] = {}
-    with ExitStack() as undo:
-        for i, factor in enumerate(factors):
-            def see(module: nn.Module, args: tuple[Tensor, ...], output: Tensor, i: int = i) -> None:
-                seen[i] = (args[0], output)
-            undo.enter_context(factor.register_forward_hook(see))
-        yield seen

@@ -10,7 +10,8 @@ from peft import LoraConfig, get_peft_model
 from transformers import RobertaConfig, RobertaForMaskedLM
 
 from methods.examples import Example, collate
-from methods.laplace import GRID, Laplace, draws, jacobians, last_factors, of_gram, of_rows
+from methods.jacobians import jacobians, last_factors
+from methods.laplace import GRID, Laplace, draws, of_gram, of_rows
 from methods.parts import Refused
 from methods.scope.lora import Lora
 from methods.streams import Streams

@@ -134,7 +134,7 @@ def arms(scale_name: str) -> tuple[Arm, ...]:
         arm("lora", "lora", "laplace", "averaged", members=many),
         arm("dropout", "dropout", f"sampled:{_s(scale, 'samples')}", members=many),
         arm("kl", kl, members=many), arm("decay", decay, members=many),
-        arm("head", "head", core=False, members=many), arm("long", "long", times=many), arm("wide", "wide", core=False),
+        arm("head", "head", core=False, members=many), arm("long", "long", times=many), arm("wide", "wide"),
         arm("same-init", "lora", core=False, members=many, fresh=("order",)),
         arm("same-order", "lora", core=False, members=many, fresh=("init",)),
         arm("same", "lora", core=False, members=2, fresh=()),

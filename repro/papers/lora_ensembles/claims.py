@@ -51,6 +51,8 @@ def _gains(key: str) -> tuple[Claim, ...]:
               (_better(together, "lora|member", key, "accuracy"),),
               (Control("the compute of all members", (_as_good("long", together, key, "accuracy", POINTS),),
                        "one adapter trained for the steps of all members is as accurate"),
+               Control("the weights of all members", (_as_good("wide", together, key, "accuracy", POINTS),),
+                       "one adapter with the rank of all members together is as accurate"),
                Control("the best member", (_as_good("lora|best", together, key, "accuracy", POINTS),),
                        "the member that is best on dev is as accurate"))),
         Claim("C2", "It is better calibrated than one", "abstract", "an ECE no lower than the mean member's",
@@ -66,7 +68,9 @@ def _gains(key: str) -> tuple[Claim, ...]:
                Control("a temperature on both", (_as_good("lora|tempered member", "lora|tempered ensemble", key, "nll", PAR),),
                        "once both have a temperature the ensemble gains nothing"),
                Control("the compute of all members", (_as_good("long", together, key, "nll", PAR),),
-                       "one adapter trained for the steps of all members does as well"))),
+                       "one adapter trained for the steps of all members does as well"),
+               Control("the weights of all members", (_as_good("wide", together, key, "nll", PAR),),
+                       "one adapter with the rank of all members together does as well"))),
     )
 
 
@@ -81,9 +85,9 @@ def _regularised(key: str) -> tuple[Claim, ...]:
 
 def _cost() -> tuple[Claim, ...]:
     counted = ("by arithmetic five members of rank 8 on q and v add 0.25 to 0.31 % to the weights of LLaMA-2-13B and 7B; peak "
-               "bytes need a GPU: `python -m repro bench ensemble` compares them on small shapes")
+               "bytes need a GPU: `python -m repro bench llama-2-7b` and `llama-2-13b`")
     time = ("every member passes through the whole base: scoring takes five times the arithmetic of one model. Seconds are "
-            "measured by `python -m repro bench ensemble`, at the paper's shapes on a GPU only")
+            "measured by `python -m repro bench ensemble` on small shapes, and by `bench llama-2-7b` on a GPU")
     return (
         Claim("C7", "The memory of an ensemble is near that of one model", "abstract", "bytes that grow like copies of the base",
               untried="not run", reason=counted),
