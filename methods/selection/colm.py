@@ -34,8 +34,8 @@ from torch import Tensor
 from methods.distances import Metric, distances
 from methods.facility_location import Picks, greedy, greedy_on_line
 from methods.parts import Chosen, Clock, Probe, Refused, Sight, State
-from methods.pool import broken, ordered, unweighted
 from methods.quotas import kept_and_quotas
+from methods.ranking import broken, ordered, unweighted
 from methods.streams import Streams
 
 NAME = "colm"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from methods.facility_location import Metric, distances, greedy
 from methods.parts import Chosen, Clock, Probe, Sight, State
-from methods.pool import broken, ordered
+from methods.ranking import broken, ordered
 from methods.streams import Streams
 
 

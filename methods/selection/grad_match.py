@@ -23,7 +23,7 @@ from scipy.optimize import nnls
 from torch import Tensor
 
 from methods.parts import Chosen, Clock, Probe, Refused, Sight, State
-from methods.pool import broken, ordered, unweighted
+from methods.ranking import broken, ordered, unweighted
 from methods.streams import Streams
 
 NOTHING = 1e-12

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from methods.parts import Chosen, Clock, Probe, Sight, State
-from methods.pool import ordered, unweighted
+from methods.ranking import ordered, unweighted
 from methods.streams import Streams
 
 

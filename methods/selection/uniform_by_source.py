@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 
 from methods.parts import Chosen, Clock, Probe, Sight, State
-from methods.pool import ordered, unweighted
 from methods.quotas import kept_and_quotas
+from methods.ranking import ordered, unweighted
 from methods.streams import Streams
 
 
