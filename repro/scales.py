@@ -79,7 +79,7 @@ TINY_SETS["math-instruct"] = DataRef(
     origin="ours", note="the tiny world's mathematics from fourteen sources")
 TINY_SETS |= {f"{task}-512": TaskRef(task, "nyu-mll/glue", task, 512, dev=128, origin="ours", note="the tiny world's")
               for task in ("sst2", "rte")}
-TINY_SETS |= {name: OptionsRef(name, 96, origin="ours", note=note) for name, note in (
+TINY_SETS |= {name: OptionsRef(name, 80, origin="ours", note=note) for name, note in (
     ("reading", "the tiny world's exams about a passage"), ("facts", "the tiny world's multiple choice about facts"),
     ("five-options", "the tiny world's exams of five options"))}
 TINY_SUITES = (SuiteCall("heldout:alpaca-gpt4"), SuiteCall("mmlu", 0, 24), SuiteCall("agieval", 0, 8),

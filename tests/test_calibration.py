@@ -10,10 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
+from typer.testing import CliRunner
 
 from methods.parts import Refused
+from repro.__main__ import app
 from suites.calibration import Answers, floored, reliability, table
 from suites.calibration.metrics import MEASURES, Draws, binned
+
+RUNNER = CliRunner()
 
 
 def made(n: int = 300, c: int = 4, seed: int = 0, sure: float = 1.5) -> tuple[np.ndarray, np.ndarray]:
@@ -281,3 +285,26 @@ def test_the_command_says_what_is_wrong_in_one_sentence(name, text, why, tmp_pat
     with pytest.raises(Refused, match=why) as caught:
         calibrate(tmp_path / name)
     assert "\n" not in str(caught.value)
+
+
+def test_outside_questions_are_told_by_normalised_entropy(tmp_path):
+    rng = np.random.default_rng(0)
+
+    def rows(n, options, sharp):
+        logits = rng.normal(size=(n, options)) * sharp
+        return [{"logits": row.tolist(), "label": int(row.argmax())} for row in logits]
+
+    own, far, same = (tmp_path / f"{name}.jsonl" for name in ("own", "far", "same"))
+    for place, made in ((own, rows(300, 4, 4.0)), (far, rows(200, 5, 0.3)), (same, rows(300, 4, 4.0))):
+        place.write_text("\n".join(map(json.dumps, made)))
+    found = {}
+    for other in (far, same):
+        said = RUNNER.invoke(app, ["calibrate", str(own), "--outside", str(other), "--json"])
+        assert said.exit_code == 0, said.output
+        found[other] = {row["measure"]: row for row in json.loads(said.stdout)["outside"]}
+    assert found[far]["auroc"]["value"] > 0.95
+    assert found[far]["fpr95"]["value"] < 0.2
+    assert abs(found[same]["auroc"]["value"] - 0.5) < 3 * found[same]["auroc"]["stderr"]
+    assert found[far]["fpr95"]["n_outside"] == 200
+    shown = RUNNER.invoke(app, ["calibrate", str(own), "--outside", str(far)])
+    assert "200 from outside" in shown.output

@@ -27,15 +27,19 @@ def calibrate(file: Annotated[Path, typer.Argument(help="JSONL, CSV or Parquet: 
               logits: Annotated[str, typer.Option(help="Field of option logits or log-likelihoods, instead.")] = "",
               labels: Annotated[str, typer.Option(help="Field of the right option: its position from 0, or a letter.")] = "",
               clusters: Annotated[str, typer.Option(help="Field that questions which hang together share.")] = "",
+              elsewhere: Annotated[Path | None, typer.Option("--outside", help="Answers of the same model to questions from "
+                                                             "elsewhere, with the same fields: how well uncertainty tells "
+                                                             "them.")] = None,
               out: Annotated[Path | None, typer.Option(help="Folder for table and diagram.")] = None,
               machine: Json = False) -> None:
     """Measure the calibration of answers that somebody's model gave: every measure with n, interval, and the value of a
     perfectly calibrated model."""
-    from suites.calibration import floored, reliability, table
+    from suites.calibration import floored, outside, reliability, table
 
-    frame = read(file)
-    answers = answers_of(frame, probabilities, logits, labels, clusters)
+    answers = answers_of(read(file), probabilities, logits, labels, clusters)
+    other = None if elsewhere is None else answers_of(read(elsewhere), probabilities, logits, labels, clusters)
     found = table(answers)
+    told = None if other is None else outside(answers, other)
     if out is not None:
         from methods import atomic
         from repro import reliability as diagram
@@ -49,9 +53,12 @@ def calibrate(file: Annotated[Path, typer.Argument(help="JSONL, CSV or Parquet: 
         from repro.store import plain
 
         print(json.dumps(plain({"n": len(answers), "floored": floored(answers), "measures": found.to_dict("records"),
-                                "reliability": reliability(answers).to_dict("records")}), indent=1))
+                                "reliability": reliability(answers).to_dict("records"),
+                                **({} if told is None else {"outside": told.to_dict("records")})}), indent=1))
         return
     show(found, file, floored(answers))
+    if told is not None:
+        show_outside(told)
     if out is not None:
         Console().print(f"Table and diagram: {escape(str(out))}", soft_wrap=True)
 
@@ -68,6 +75,15 @@ def show(found: pd.DataFrame, file: Path, floor: int) -> None:
                   "compare with the last column.", soft_wrap=True)
     if floor:
         console.print(f"{floor} right options had less than 1e-12, which the nll counts as that.", soft_wrap=True)
+
+
+def show_outside(told: pd.DataFrame) -> None:
+    first = told.iloc[0]
+    shown = Table("telling the own questions from those outside", "value", "90 % interval",
+                  title=f"{first['n_own']} own questions, {first['n_outside']} from outside")
+    for row in told.to_dict("records"):
+        shown.add_row(str(row["measure"]), f"{row['value']:.4f}", f"{row['low']:.4f} to {row['high']:.4f}")
+    Console().print(shown)
 
 
 def read(file: Path) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from methods.examples import Example, collate
 from methods.likelihood import answer_logits
+from methods.merged import adapters, merged
 from methods.modes import evaluating
 from methods.parts import Batch, Refused
 from suites.options.questions import LETTERS, Question
@@ -69,7 +70,7 @@ def log_probabilities(model: nn.Module, asked: Coded, *, pad_id: int, batch_size
 
     Raises Refused where a logit is not a number.
     """
-    with evaluating(model):
+    with evaluating(model), merged(adapters(model)):
         return _asked(model, asked, pad_id, batch_size, 1)[0]
 
 

@@ -106,10 +106,10 @@ def chosen(rates: Tuned, scale: Scale) -> dict[str, str]:
 
 def suites(scale: Scale, trained: str) -> tuple[SuiteCall, ...]:
     """The tests of all sets, and the dev questions of the one that is trained on."""
-    items, elsewhere = _s(scale, "items"), _s(scale, "elsewhere")
-    own = (trained, f"{trained}/dev")
+    elsewhere = _s(scale, "elsewhere")
     others = (name for name in (_s(scale, "train"), _s(scale, "other"), *_s(scale, "far")) if name != trained)
-    return (*(SuiteCall(f"options:{name}", None, items) for name in own),
+    return (SuiteCall(f"options:{trained}", None, _s(scale, "items")),
+            SuiteCall(f"options:{trained}/dev", None, _s(scale, "dev")),
             *(SuiteCall(f"options:{name}", None, elsewhere) for name in others))
 
 
