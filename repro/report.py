@@ -15,6 +15,7 @@ import jinja2
 from methods import atomic
 from methods.parts import Refused
 from repro import plot, table, words
+from repro.answered import named
 from repro.claims import FigureSpec, Paper, TableSpec
 from repro.evidence import Evidence, Source
 from repro.papers.rates import Tuned, tuned
@@ -96,7 +97,8 @@ def _stands(spec: TableSpec | FigureSpec, shown: set[str]) -> bool:
 
 def _arms_of(spec: TableSpec | FigureSpec) -> set[str]:
     """The arms that a table or figure cannot do without: those beyond the paper's five methods where it has any."""
-    names = {r.arm for r in spec.rows if r.arm} if isinstance(spec, TableSpec) else {x.arm for x in spec.lines}
+    of = [r.arm for r in spec.rows if r.arm] if isinstance(spec, TableSpec) else [x.arm for x in spec.lines]
+    names = {named(arm)[0] for arm in of}
     common = {"vanilla", "full", "lora", "galore", "lisa"}
     return names - common or names
 

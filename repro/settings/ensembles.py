@@ -26,7 +26,8 @@ PAPER_ENSEMBLES: dict[str, Setting] = {
     "ensembles.precision": unstated("bf16-mixed", _SHEET),
     "ensembles.seeds": ours((0, 1, 2), "draws of training questions and of all streams"),
     "ensembles.tuning_seeds": ours((1000, 1001), "other draws of the training questions than those that are compared"),
-    "ensembles.items": ours(None, "all"), "ensembles.dev": ours(None, "all"), "ensembles.elsewhere": ours(None, "questions of the sets that are not trained on: all"),
+    "ensembles.items": ours(None, "all"), "ensembles.dev": ours(None, "all"),
+    "ensembles.elsewhere": ours(None, "questions of the sets that are not trained on: all"),
     "ensembles.shots": ours(5, "few-shot baseline"),
 }
 SMALL_ENSEMBLES = PAPER_ENSEMBLES | {
