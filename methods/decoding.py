@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
+from methods.adapters import Adapters
 from methods.parts import Refused
-from methods.stacked import Adapters, repeated, stacked
+from methods.stacked import repeated, stacked
 
 
 def generate(model: nn.Module, members: Sequence[Adapters], input_ids: Tensor, attention_mask: Tensor, max_new_tokens: int,

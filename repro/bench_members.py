@@ -13,9 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from methods.adapters import Adapters
 from methods.decoding import generate
 from methods.parts import Refused
-from methods.stacked import Adapters, repeated, stacked
+from methods.stacked import repeated, stacked
 from repro import pins
 from repro.bench_shapes import empty, wait
 from repro.shapes import LLAMA_2_7B, LLAMA_2_13B, Shapes

@@ -16,10 +16,11 @@ import torch
 from peft import PeftModel
 from torch import Tensor, nn
 
+from methods.adapters import Adapters, averaged
 from methods.examples import Example
 from methods.fit import Snapshot
 from methods.laplace import Laplace
-from methods.stacked import Adapters, averaged, stacked
+from methods.stacked import stacked
 from methods.streams import Streams
 from suites.options.coded import Coded, log_probabilities, sampled
 from suites.suite import Evaluation, Score

@@ -15,8 +15,9 @@ import pandas as pd
 import torch
 from torch import nn
 
+from methods.adapters import Adapters
 from methods.parts import Ensemble, Refused
-from methods.stacked import Adapters, stacked
+from methods.stacked import stacked
 from suites.calibration.suite import NAME as CALIBRATION
 from suites.calibration.suite import answers_of
 from suites.calibration.suite import scores as calibration

@@ -8,9 +8,9 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from methods.adapters import Adapters
 from methods.ensemble.average import Average
 from methods.parts import Refused
-from methods.stacked import Adapters
 from repro.__main__ import app
 from repro.scales import get
 from suites import members, models

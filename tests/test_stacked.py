@@ -10,8 +10,9 @@ import torch
 from peft import IA3Config, LoraConfig, PeftModel, get_peft_model
 
 from methods import stacked as module
+from methods.adapters import Adapters, averaged
 from methods.parts import Refused
-from methods.stacked import Adapters, averaged, repeated, stacked
+from methods.stacked import repeated, stacked
 from tests.reference import members as reference
 from tests.toys import VOCABULARY, toy_gpt2, toy_llama, weights_of
 

@@ -48,8 +48,8 @@ def evaluate(
     device = devices.torch_device("auto")
     one_of("--combine", combine, ("options", "vocabulary", "logits"))
     if adapter:
+        from methods.adapters import Adapters
         from methods.ensemble.average import Average
-        from methods.stacked import Adapters
         from suites import members
 
         read = [Adapters.read(place, loaded) for place in adapter]
