@@ -202,12 +202,13 @@ class FigureSpec:
     (a measure by arm, minus that of the level's arm), "speed" (how many times fewer steps than the level's arm a line takes
     to a kind of curve's value, against that value), "landscape" (paths on a toy function: an illustration); of lettered
     questions "reliability", "wrong" (confidence of wrong answers), "coverage" (risk against it) and "matrix" (the measure on
-    each of `sets`).
+    each of `sets`); "radar": a mean by category (`sets`), which stands in the measure's suite behind a slash.
     """
 
     id: str
     title: str
-    draws: Literal["curves", "norms", "scan", "dots", "speed", "landscape", "reliability", "wrong", "coverage", "matrix"]
+    draws: Literal["curves", "norms", "scan", "dots", "speed", "landscape", "reliability", "wrong", "coverage", "matrix",
+                   "radar"]
     lines: tuple[Line, ...]
     x: str = "optimizer step"
     y: str = ""

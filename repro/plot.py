@@ -52,7 +52,8 @@ def draw(spec: FigureSpec, evidence: Evidence, folder: Path) -> Drawn:
     if not data.found or (spec.draws == "scan" and not any(t.x for t in data.found)):
         return Drawn(spec.id, spec.title, caption, ())
     make = {"curves": _curves, "norms": _norms, "scan": _scan, "dots": _dots, "speed": _speed, "wrong": plot_answers.lines,
-            "coverage": plot_answers.lines, "reliability": plot_answers.reliability, "matrix": plot_answers.matrix}[spec.draws]
+            "coverage": plot_answers.lines, "reliability": plot_answers.reliability, "matrix": plot_answers.matrix,
+            "radar": plot_answers.radar}[spec.draws]
     files = _renewed(spec, data.digest(repr(_visible(spec)), HOW), lambda: make(spec, data.found), folder)
     return Drawn(spec.id, spec.title, caption, files)
 

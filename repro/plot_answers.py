@@ -70,3 +70,19 @@ def matrix(spec: FigureSpec, found: Sequence[Trace]) -> Figure:
         axes.set_title(group, fontsize=9)
         axes.grid(visible=False)
     return figure
+
+
+def radar(spec: FigureSpec, found: Sequence[Trace]) -> Figure:
+    """Categories round a circle, one closed line an arm."""
+    import math
+
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(6.4, 4.2), layout="constrained", subplot_kw={"projection": "polar"})
+    angles = [2 * math.pi * i / len(spec.sets) for i in range(len(spec.sets))]
+    for i, t in enumerate(found):
+        axes.plot([*angles, angles[0]], [*t.y, t.y[0]], color=COLOURS[i], marker=MARKERS[i], ms=4, lw=1.4,
+                  ls=("-", "--", "-.", ":")[i % 4], label=f"{t.label} (n = {t.n})" if t.n else f"{t.label} (no seed)")
+    axes.set(ylim=(0, 10), xticks=angles, xticklabels=spec.sets)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", fontsize=8)
+    return figure

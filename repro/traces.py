@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from repro.bootstrap import estimate
-from repro.claims import Contrast, FigureSpec, Line
+from repro.claims import Contrast, FigureSpec, Line, OfItems
 from repro.evidence import Evidence, Missing
 from repro.norms import by_layer
 from repro.reaching import steps_to, taken
@@ -49,7 +49,8 @@ def of(spec: FigureSpec, evidence: Evidence) -> Traces:
     from repro import answer_traces as answers  # which gives traces as this file does
 
     make = {"curves": _curves, "norms": _norms, "scan": _scan, "dots": _dots, "speed": _speed, "wrong": answers.wrong,
-            "reliability": answers.reliability_of, "coverage": answers.coverage, "matrix": answers.matrix}[spec.draws]
+            "reliability": answers.reliability_of, "coverage": answers.coverage, "matrix": answers.matrix,
+            "radar": _radar}[spec.draws]
     found: list[Trace] = []
     missing: list[str] = []
     level = [spec.level] if spec.level else []
@@ -65,6 +66,7 @@ def _band(spec: FigureSpec) -> str:
     return {"curves": "Bands: least to greatest of the seeds.", "norms": "Bands: least to greatest of the seeds.",
             "scan": "Bars: 90 % interval over seeds and items.", "wrong": "Bands: least to greatest of the seeds.",
             "coverage": "Bands: least to greatest of the seeds.", "matrix": "±: half the 90 % interval over seeds and items.",
+            "radar": "Means; their intervals are in the table.",
             "reliability": "Answers of all seeds; bars: 90 % interval for the number of different questions.",
             "dots": "Bars: 90 % interval of the difference, paired by seed and item.",
             "speed": "Lines: geometric mean of the seeds; bands: least to greatest. A line ends where a seed of either arm "
@@ -139,6 +141,15 @@ def _dots(spec: FigureSpec, line: Line, evidence: Evidence) -> list[Trace]:
     sign = 1.0 if spec.measure.higher else -1.0
     e = estimate(replace(series, values=sign * series.values))
     return [Trace(line.label, (line.label,), (e.mean,), (e.low,), (e.high,), e.seeds, line.group)]
+
+
+def _radar(spec: FigureSpec, line: Line, evidence: Evidence) -> list[Trace]:
+    """A mean for every category, round the circle."""
+    assert isinstance(spec.measure, OfItems)
+    suite = spec.measure.suite.partition("/")[0]
+    found = [estimate(evidence.series(line.arm, replace(spec.measure, suite=f"{suite}/{c}"))) for c in spec.sets]
+    return [Trace(line.label, spec.sets, tuple(e.mean for e in found), tuple(e.low for e in found),
+                  tuple(e.high for e in found), found[0].seeds)]
 
 
 LEVELS = 60

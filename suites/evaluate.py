@@ -1,4 +1,4 @@
-"""Any suite by its name: the tasks of glue, the sets of math, what lm-eval defines, and the calibration of any of them."""
+"""Any suite by its name: glue's tasks, sets of math, MT-Bench, what lm-eval defines, and the calibration of any of them."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -12,9 +12,11 @@ from torch import nn
 from methods.parts import Refused
 from suites import calibration, glue
 from suites import math as mathematics
+from suites.mt_bench import measure as mt_bench
 from suites.suite import Evaluation
 
-OWN = {glue.NAME: glue.evaluate, mathematics.NAME: mathematics.evaluate, calibration.NAME: calibration.evaluate}
+OWN = {glue.NAME: glue.evaluate, mathematics.NAME: mathematics.evaluate, calibration.NAME: calibration.evaluate,
+       mt_bench.NAME: mt_bench.evaluate}
 
 
 def evaluate(model: nn.Module, tokenizer: Any, calls: Sequence[tuple[str, int | None, int | None]], *, source: Path | None,

@@ -32,6 +32,14 @@ def evaluate(
                                                       "--model; several are the members of an ensemble.")] = None,
     combine: Annotated[str, typer.Option("--combine", help="What members' mean is of: options (probabilities of the options), "
                                          "vocabulary (of the whole vocabulary) or logits.")] = "options",
+    questions: Annotated[Path | None, typer.Option("--questions", help="mt_bench: the file of questions, in FastChat's "
+                                                   "format.")] = None,
+    template: Annotated[str | None, typer.Option("--template", help="mt_bench: tokenizer, or fastchat:NAME of a template of "
+                                                 "fastchat.conversation. Default: the tokenizer's own, else "
+                                                 "fastchat:zero_shot.")] = None,
+    max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", min=1, help="mt_bench: of an answer.")] = 1024,
+    answers: Annotated[Path | None, typer.Option("--answers", help="mt_bench: write the answers there, in FastChat's format, for "
+                                                 "`repro judge`.")] = None,
     revision: Revision = None,
     samples: Annotated[Path | None, typer.Option("--samples", help="Write a row per item there, as Parquet.")] = None,
     machine: Json = False,
@@ -44,9 +52,14 @@ def evaluate(
 
     calls = [(name, shots, limit) for name in named(suite, tasks)]
     folder = source_folder(source)
+    one_of("--combine", combine, ("options", "vocabulary", "logits"))
+    if suite == "mt_bench":
+        from repro.commands.answering import answer
+
+        answer(model, revision, adapter or (), folder, questions, limit, template, batch_size, max_new_tokens, answers, machine)
+        return
     loaded, tokenizer = models.load(model, revision=revision)
     device = devices.torch_device("auto")
-    one_of("--combine", combine, ("options", "vocabulary", "logits"))
     if adapter:
         from methods.adapters import Adapters
         from methods.ensemble.average import Average

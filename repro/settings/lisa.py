@@ -27,6 +27,7 @@ PAPER_LISA: dict[str, Setting] = {
     "lisa.K_short": paper(1, "table 6"),
     "lisa.K_long": paper(25, "table 6"),
     "lisa.points": ours(None, "dev losses in training: five"),
+    "lisa.chat": ours(None, "MT-Bench needs a judge: answers are graded by hand with `repro judge`"),
     "lisa.rates": paper((5e-6, 1e-5, 5e-5, 3e-4, 6e-4), "appendix B.3 as printed; 6e-4 is outside the range it states"),
     "lisa.math_gammas": paper((2, 4, 8, 16), "figure 7"),
     "lisa.math_main": paper(16, "half of the layers is hinted at for table 4"),
@@ -49,6 +50,7 @@ SMALL_LISA = PAPER_LISA | {
     "lisa.math_batch": ours(16, "one GPU"),
 }
 TINY_LISA = SMALL_LISA | {
+    "lisa.chat": ours(80, "two-turn questions of the tiny world, judged by rule"),
     "lisa.steps": ours(100, "minutes on two cores; the paper's T is 122"),
     "lisa.batch_size": ours(8, "minutes on two cores"),
     "lisa.micro_batch": ours(4, "rows of like length together pad less; the loss is that of the whole batch"),
@@ -79,5 +81,5 @@ SMOKE_LISA = TINY_LISA | {
     "lisa.web_steps": ours(12, "a fifth of tiny"),
     "lisa.math_steps": ours(12, "a fifth of tiny"),
     "lisa.math_items": ours(16, "seconds"),
-    "lisa.points": ours(2, "seconds"),
+    "lisa.points": ours(2, "seconds"), "lisa.chat": ours(16, "seconds"),
 }

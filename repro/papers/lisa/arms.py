@@ -14,7 +14,7 @@ from methods.fit import Training
 from methods.recipe import Recipe
 from repro.papers.rates import Tuned, check_even, tuned
 from repro.scales import Scale, get
-from repro.study import Arm, Stage
+from repro.study import Arm, Stage, SuiteCall
 
 Maker = Callable[[float, Scale], Recipe]
 """From a learning rate to the recipe."""
@@ -84,6 +84,7 @@ PROBES = {"full": ("norms", "dev"), "lora-embeddings": ("norms",), "lora": ("dev
 CORE_VARIANTS = ("lisa-reweighted",)
 """Variants that are controls of the main comparison, on every base model."""
 OWN_RATE = ("lisa-few", "lisa-many", "full-restarts")
+CHATTING = ("vanilla", "full", "lora", "lisa")
 DRAWS = ("lisa-draw-1", "lisa-draw-2", "lisa-draw-3")
 
 
@@ -149,13 +150,19 @@ def _methods(base: str, scale: Scale) -> Mapping[str, Maker]:
     return {name: make for name, make in TUNED.items() if base == scale.bases[0] or name not in OWN_RATE}
 
 
+def _suites(name: str, scale: Scale) -> tuple[SuiteCall, ...]:
+    """The scale's suites; for the main methods two-turn questions too, where a rule can judge them."""
+    chat = scale.setting("lisa.chat")
+    return (*scale.suites, SuiteCall("mt_bench", None, chat)) if chat and name in CHATTING else scale.suites
+
+
 def _main(scale: Scale, rates: Tuned, base: str) -> list[Arm]:
     """The main comparison on one base model: not tuned, the methods, and the controls of their claims."""
     end = suffix(base, scale)
-    found = [Arm(f"vanilla{end}", LABELS["vanilla"], base, (), scale.suites, scale.seeds[:1])]
+    found = [Arm(f"vanilla{end}", LABELS["vanilla"], base, (), _suites("vanilla", scale), scale.seeds[:1])]
     for name, make in _methods(base, scale).items():
         stage = _stage(scale, make(rates.rate(name + end), scale))
-        found.append(Arm(name + end, LABELS[name], base, (stage,), scale.suites, scale.seeds, name not in OWN_RATE,
+        found.append(Arm(name + end, LABELS[name], base, (stage,), _suites(name, scale), scale.seeds, name not in OWN_RATE,
                          probes=_watched(PROBES.get(name, ()), scale)))
     for name in CORE_VARIANTS:
         stage = _stage(scale, VARIANTS[name][1](rates.rate("lisa" + end), scale))

@@ -4,8 +4,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from repro.claims import Column, FigureSpec, Line, OfItems, Row, TableSpec
-from repro.papers.lisa.arms import DRAWS, LABELS, OWN_RATE, VARIANTS, suffix
-from repro.papers.lisa.measures import AGIEVAL, GSM8K, LOSS, MMLU, PUBMEDQA, WINOGRANDE
+from repro.papers.lisa.arms import CHATTING, DRAWS, LABELS, OWN_RATE, VARIANTS, suffix
+from repro.papers.lisa.measures import AGIEVAL, CHAT, CHAT_ALL, GSM8K, LOSS, MMLU, PUBMEDQA, WINOGRANDE, chat
 from repro.scales import Scale, get
 
 MODELS = {"tinyllama": "TinyLlama", "mistral-7b": "Mistral-7B", "llama-2-7b": "LLaMA-2-7B"}
@@ -14,7 +14,7 @@ CONTROLS = ("embeddings-and-head", "lisa-fixed", "lisa-reweighted", "lora-embedd
 CATEGORIES = ("Writing", "Roleplay", "Reasoning", "Math", "Extraction", "STEM", "Humanities")
 SUITES = (MMLU, AGIEVAL, WINOGRANDE, GSM8K, PUBMEDQA)
 STAND_IN = "Shape of the paper's table: it prints MT-Bench scores (a judge's points of 10, higher is better)"
-NOT_YET = f"{STAND_IN}; ours are held-out loss (lower is better) and suites, because the judge suite does not exist yet."
+NOT_YET = f"{STAND_IN}; ours are held-out loss (lower is better) and suites, because a judge that reads cannot be called here."
 SCALED = "Numbers of blocks and steps are the scale's: they stand in the row's place, not for its value."
 
 
@@ -22,7 +22,7 @@ def tables(scale_name: str) -> tuple[TableSpec, ...]:
     """Tables 2-4, 6-8, 10-12 of the paper, and one of the choices that it leaves open."""
     scale = get(scale_name)
     return (_table_2(scale), _table_3(scale), _table_4(scale), _table_6(scale), _table_7(), _table_8(scale), _table_10(),
-            _table_11(scale), _table_12(), _choices())
+            _table_11(scale), _table_12(), _choices(), *([_chat()] if scale.setting("lisa.chat") else ()))
 
 
 def _ours(*measures: OfItems) -> tuple[Column, ...]:
@@ -54,6 +54,14 @@ def _table_3(scale: Scale) -> TableSpec:
     paper = Column("MT-Bench", None, {"table": "Table 3"})
     return TableSpec("table-3", "Table 3. Instruction following.", _grid(scale, tuple(MODELS)), (paper, *_ours(LOSS)),
                      f"{NOT_YET} The paper's are of its early version (seven categories).")
+
+
+def _chat() -> TableSpec:
+    rows = tuple(Row(LABELS[a], a) for a in CHATTING)
+    return TableSpec("two-turns", "Two-turn questions of the tiny world, judged by rule.", rows,
+                     (Column(CHAT_ALL.label, CHAT_ALL), *(Column(c, chat(c)) for c in CHAT)),
+                     "MT-Bench's form and categories; 10 for a right answer, 1 for another. Not to be compared with a judge's "
+                     "points, GPT-4's least of all.")
 
 
 def _table_4(scale: Scale) -> TableSpec:
@@ -138,6 +146,9 @@ def figures(scale_name: str) -> tuple[FigureSpec, ...]:
                    (*(Line(a, LABELS[a], group="method") for a in ("lisa", "galore", "lora")),
                     *(Line(a, LABELS[a], group="control") for a in CONTROLS)), measure=LOSS,
                    level=Line("full", LABELS["full"]), x="held-out loss minus full tuning's (nats, lower is better)"),
+        *([FigureSpec("radar", "Two-turn questions by category, judged by rule", "radar",
+                      tuple(Line(a, LABELS[a]) for a in CHATTING), measure=chat(CHAT[0]), sets=CHAT,
+                      note="10 for a right answer, 1 for another.")] if scale.setting("lisa.chat") else []),
         replace(loss, id="figure-1", title="Figures 1 and 6. Training loss", lines=main),
         FigureSpec("figure-2", "Figure 2. Norms by layer, with step 0 and the norm of the change", "norms", (
             Line("lora-embeddings", "LoRA"), Line("lora-embeddings-gaussian", "LoRA, Gaussian init"),

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from repro.claims import OfCurve, OfItems
+from repro.claims import OfCurve, OfItems, OfMean
 from repro.norms import skew
 
 LOSS = OfItems("heldout", "held-out loss", "nats", higher=False, column="nll", weight="tokens")
@@ -12,6 +12,16 @@ AGIEVAL = OfItems("agieval", "AGIEval", "%", higher=True, times=100)
 WINOGRANDE = OfItems("winogrande", "WinoGrande", "%", higher=True, times=100)
 GSM8K = OfItems("gsm8k", "GSM8K", "%", higher=True, times=100)
 PUBMEDQA = OfItems("pubmedqa", "PubMedQA", "%", higher=True, times=100)
+
+CHAT = ("writing", "roleplay", "reasoning", "math", "coding", "extraction", "stem", "humanities")
+
+
+def chat(category: str) -> OfItems:
+    """Two-turn questions of a category: 10 for an answer that a rule finds right, else 1."""
+    return OfItems(f"mt_bench/{category}", category, "1 or 10", higher=True)
+
+
+CHAT_ALL = OfMean(tuple(chat(c) for c in CHAT), "overall")
 
 
 def _drift(curve: pd.DataFrame) -> float:

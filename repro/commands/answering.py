@@ -1,0 +1,62 @@
+"""`repro eval --suite mt_bench`: a model answers two turns of every question; a judge scores them afterwards."""
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+
+if TYPE_CHECKING:
+    from suites.mt_bench.formats import Question
+
+
+def answer(model: str, revision: str | None, adapters: Sequence[str], source: Path | None, questions: Path | None,
+           limit: int | None, template: str | None, batch_size: int, max_new_tokens: int, out: Path | None,
+           machine: bool) -> None:
+    """Answers, and writes them where `out` says. Raises Refused as `suites.mt_bench.answering.answer` does."""
+    from methods.adapters import Adapters
+    from repro import devices
+    from repro.store import spoken
+    from suites import models
+    from suites.mt_bench import answering, formats
+
+    asked = read(questions, source)[:limit]
+    loaded, tokenizer = models.load(model, revision=revision)
+    members = [Adapters.read(place, loaded) for place in adapters]
+    found = answering.answer(loaded.to(devices.torch_device("auto")), tokenizer, asked, model_id=name_of(model, adapters),
+                             template=template, batch_size=batch_size, max_new_tokens=max_new_tokens, members=members)
+    if out is not None:
+        with spoken(out.parent):
+            formats.write(out, found.answers)
+    told = {"questions": len(asked), "turns": sum(len(a.turns) for a in found.answers), "template": found.template,
+            "prompts_cut": found.cut, "answers_unfinished": found.unfinished, "new_tokens": found.new_tokens}
+    if machine:
+        print(json.dumps(told | {"answers": [a.as_row() for a in found.answers]}, indent=1))
+        return
+    kept = f"Written to {escape(str(out))}; grade them" if out else "Keep them with --answers, and grade them"
+    Console().print(f"{told['turns']} answers to {told['questions']} questions, {found.new_tokens} tokens; template "
+                    f"{escape(found.template)}; {found.cut} prompts lost their beginning, {found.unfinished} answers did not end "
+                    f"in time. {kept} with `python -m repro judge`.", soft_wrap=True)
+
+
+def read(questions: Path | None, source: Path | None) -> list[Question]:
+    """The questions of a file, or of the tiny world where it is the source. Raises Refused where neither is given."""
+    from methods.parts import Refused
+    from suites.mt_bench import formats
+
+    if questions is not None:
+        return formats.read_questions(questions, None)
+    if source is None:
+        raise Refused("cannot answer MT-Bench; because its questions are not ours to bring along; fetch question.jsonl "
+                      f"({formats.Question.where}) and name it with --questions, or use --source world")
+    from suites.mt_bench.world import questions as of_world
+
+    return of_world(source)
+
+
+def name_of(model: str, adapters: Sequence[str]) -> str:
+    """What the answers are filed under."""
+    return "+".join(Path(part).name for part in (model, *adapters))
