@@ -91,8 +91,10 @@ def predict(name: str, said: Said, dev: Said | None) -> list[Answers]:
     if dev is None and way in ON_DEV:
         raise Missing(f"dev questions, which {way!r} chooses by, were not asked")
     if of is not None:
-        parts = [_subset(said, chosen) for chosen in subsets(said.answers.shape[1], int(of))]
-        every = np.concatenate([WAYS[way](part, dev or part) for part in parts])
+        if way in EXTRAS:
+            raise Refused(f"cannot predict by {name!r}; because {way!r} is of the whole run; leave out the number of members")
+        choices = subsets(said.answers.shape[1], int(of))
+        every = np.concatenate([WAYS[way](_subset(said, c), _subset(dev or said, c)) for c in choices])
     else:
         every = WAYS[way](said, dev or said)
     there = np.isfinite(said.answers[-1, 0])
@@ -100,12 +102,11 @@ def predict(name: str, said: Said, dev: Said | None) -> list[Answers]:
 
 
 def subsets(members: int, m: int) -> list[tuple[int, ...]]:
-    """Choices of m members; where there are more than `MOST_SUBSETS`, so many evenly spread ones."""
+    """Choices of m members; where there are more than `MOST_SUBSETS`, so many spread evenly over them."""
     if not 1 <= m <= members:
         raise Refused(f"cannot take {m} members; because there are {members}; use 1 to {members}")
     every = list(itertools.combinations(range(members), m))
-    step = max(1, len(every) // MOST_SUBSETS)
-    return every[::step][:MOST_SUBSETS]
+    return [every[i] for i in np.linspace(0, len(every) - 1, min(len(every), MOST_SUBSETS)).round().astype(int)]
 
 
 def _subset(said: Said, members: tuple[int, ...]) -> Said:
@@ -183,6 +184,7 @@ WAYS: Mapping[str, Way] = {
     "sampled": _extra("sampled"), "averaged": _extra("averaged"), "laplace": _extra("laplace"),
 }
 """Name -> how; "first" is the member that "sampled" and "laplace" go from."""
+EXTRAS = frozenset({"sampled", "averaged", "laplace"})
 ON_DEV = frozenset({"best", "tempered member", "tempered ensemble", "early member", "early ensemble"})
 
 

@@ -108,7 +108,8 @@ from tests.test_execute import Heard
 if __name__ == "__main__":
     execute([run("slow")], opener, Store(Path({str(root)!r})), Means(1, 1), Heard())
 """
-    return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    heeds = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731  (a shell's background jobs ignore it)
+    return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, preexec_fn=heeds)
 
 
 def until(condition: Callable[[], bool], seconds: float = 60) -> None:

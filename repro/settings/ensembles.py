@@ -10,7 +10,7 @@ PAPER_ENSEMBLES: dict[str, Setting] = {
     "ensembles.other": unstated("obqa", _SHEET),
     "ensembles.far": unstated(("siqa", "mmlu-stem"), "sets that are only tested on; " + _SHEET),
     "ensembles.members": unstated(5, "the abstract's example"),
-    "ensembles.steps": unstated(3000, "about ten epochs; " + _SHEET),
+    "ensembles.steps": unstated(4870, "ten epochs of CommonsenseQA's 7,793 questions that train; " + _SHEET),
     "ensembles.batch_size": unstated(16, _SHEET), "ensembles.micro_batch": unstated(4, "does not change the numbers"),
     "ensembles.points": unstated(11, "every epoch"),
     "ensembles.r": unstated(8, "30 MB of a second-hand quotation is near rank 8 on q and v"),
@@ -24,15 +24,15 @@ PAPER_ENSEMBLES: dict[str, Setting] = {
     "ensembles.warmup": unstated(0.06, "share of the steps; " + _SHEET),
     "ensembles.schedule": unstated("linear", _SHEET), "ensembles.clip_norm": unstated(1.0, _SHEET),
     "ensembles.precision": unstated("bf16-mixed", _SHEET),
-    "ensembles.seeds": ours((0, 1, 2), "draws of training questions and of all streams"),
-    "ensembles.tuning_seeds": ours((1000, 1001), "other draws of the training questions than those that are compared"),
+    "ensembles.seeds": ours((0, 1, 2), "of all streams, and of the training questions where a scale draws them"),
+    "ensembles.tuning_seeds": ours((1000, 1001), "other streams (and draws of questions) than those that are compared"),
     "ensembles.items": ours(None, "all"), "ensembles.dev": ours(None, "all"),
     "ensembles.elsewhere": ours(None, "questions of the sets that are not trained on: all"),
     "ensembles.shots": ours(5, "few-shot baseline"),
 }
 SMALL_ENSEMBLES = PAPER_ENSEMBLES | {
-    "ensembles.base": ours("tinyllama", "one GPU"), "ensembles.steps": ours(600, "a part of the run"),
-    "ensembles.points": ours(7, "a curve"), "ensembles.rates": ours((1e-4, 3e-4, 1e-3), "the follow-ups' and above it"),
+    "ensembles.base": ours("tinyllama", "one GPU"), "ensembles.steps": ours(2435, "half of the paper scale's: five epochs"),
+    "ensembles.points": ours(6, "every epoch"), "ensembles.rates": ours((1e-4, 3e-4, 1e-3), "the follow-ups' and above it"),
     "ensembles.decays": ours((1.0, 10.0, 100.0), "decay times rate as at the paper's scale"),
 }
 TINY_ENSEMBLES = SMALL_ENSEMBLES | {

@@ -94,10 +94,13 @@ def ood_auroc(inside: Answers, outside: Answers) -> Floats:
 
 
 def fpr95(inside: Answers, outside: Answers) -> Floats:
-    """[N outside] 1 for those accepted where 95 % of the own set are: entropy up to their 95 % quantile."""
+    """[N outside] 1 for those accepted where 95 % of the own set are at least: entropy up to their 95 % quantile.
+
+    The quantile is held where the sample puts it: its own error, which more own questions shrink, is not in the spread.
+    """
     if not len(outside):
         raise Refused("cannot measure FPR95; because no question is from outside; give some")
-    return np.asarray(entropy(outside) <= np.quantile(entropy(inside), TPR), dtype=np.float64)
+    return np.asarray(entropy(outside) <= np.quantile(entropy(inside), TPR, method="higher"), dtype=np.float64)
 
 
 def risk_coverage(a: Answers) -> tuple[Floats, Floats]:

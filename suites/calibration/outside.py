@@ -17,7 +17,10 @@ from suites.heldout import clustered_mean
 
 
 def outside(own: Answers, other: Answers) -> pd.DataFrame:
-    """Rows auroc and fpr95: value, stderr, low, high (90 %, by the questions' influence, clusters as one), n_own, n_outside."""
+    """Rows auroc and fpr95: value, stderr, low, high (90 %, by the questions' influence, clusters as one), n_own, n_outside.
+
+    The interval of fpr95 is that of the outside questions at the threshold that the own ones give.
+    """
     groups = np.concatenate([own.clusters, own.clusters.max() + 1 + other.clusters])
     z = float(norm.ppf(0.5 + LEVEL / 2))
     rows = []

@@ -50,7 +50,7 @@ def by_key(row: Row) -> Question:
 
 def social_iqa(row: Row) -> Question:
     prompt = lettered(f"{field(row, 'context')} {field(row, 'question')}", [row["answerA"], row["answerB"], row["answerC"]])
-    return Question(prompt, 3, int(field(row, "label")) - 1, "", _fact(row, prompt))
+    return Question(prompt, 3, int(field(row, "label")) - 1, "", str(field(row, "context")))  # several ask about one context
 
 
 def agieval(row: Row) -> Question:

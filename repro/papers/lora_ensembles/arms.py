@@ -28,7 +28,8 @@ LABELS = {"zero-shot": "base model, zero-shot", "few-shot": "base model, few-sho
           "long": "one LoRA, compute of all members", "wide": "one LoRA, parameters of all members",
           "same-init": "members differ in data order", "same-order": "members differ in initialisation",
           "same": "members differ in nothing", "other": "LoRA, trained on the other set",
-          "decay-on-a": "LoRA with the decay on A", "reverse-kl": "LoRA with the leash the other way round"}
+          "decay-on-a": "LoRA with the decay on A", "lora-at-decays-rate": "LoRA at the rate of decay on B",
+          "reverse-kl": "LoRA with the leash the other way round"}
 PLAIN = ("lora", "head", "dropout")
 
 
@@ -139,6 +140,7 @@ def arms(scale_name: str) -> tuple[Arm, ...]:
         arm("same-order", "lora", core=False, members=many, fresh=("init",)),
         arm("same", "lora", core=False, members=2, fresh=()),
         arm("other", "lora", core=False, members=many, data=other),
+        arm("lora-at-decays-rate", "lora", core=False, lr=rates.rate(decay), members=many),
         arm("decay-on-a", f"decay-on-a {decay.partition(' ')[2]}", core=False, lr=rates.rate(decay), members=many),
         *(arm(name, name, core=False, members=many) for name in regularised(scale)),
         arm("reverse-kl", f"reverse-kl {kl.partition(' ')[2]}", core=False, lr=rates.rate(kl), members=many),

@@ -72,6 +72,9 @@ def _gains(key: str) -> tuple[Claim, ...]:
                        "once both have a temperature the ensemble gains nothing"),
                Control("the compute of all members", (_as_good("long", together, key, "nll", PAR),),
                        "one adapter trained for the steps of all members does as well"),
+               Control("the compute of all members, a temperature on both",
+                       (_as_good("long|tempered member", "lora|tempered ensemble", key, "nll", PAR),),
+                       "one adapter trained for the steps of all members, with a temperature, does as well"),
                Control("the weights of all members", (_as_good("wide", together, key, "nll", PAR),),
                        "one adapter with the rank of all members together does as well"))),
     )
@@ -80,7 +83,8 @@ def _gains(key: str) -> tuple[Claim, ...]:
 def _regularised(key: str) -> tuple[Claim, ...]:
     return tuple(
         Claim(f"C{number}", f"The gain adds to {what}", "abstract; figure 7", "no gain over the mean regularised member",
-              _more_right_and_calibrated(arm, key),
+              (*_more_right_and_calibrated(arm, key),
+               _as_good(f"{arm}|ensemble", "lora|ensemble", key, "accuracy", POINTS)),
               (Control("the regulariser and a temperature",
                        (_as_good(f"{arm}|tempered member", f"{arm}|ensemble", key, "nll", PAR),),
                        f"{LABELS[arm]} alone with a temperature fitted on dev questions predicts as well"),))

@@ -12,12 +12,13 @@ WAYS = {"member": "mean member", "best": "best member on dev", "ensemble": "ense
         "tempered ensemble": "ensemble, temperature", "early member": "mean member, stopped early",
         "early ensemble": "ensemble, members stopped early", "checkpoints": "its own later checkpoints",
         "averaged": "weights averaged", "laplace": "Laplace on the last block", "sampled": "MC dropout", "first": "one member"}
-MAIN = ("zero-shot", "few-shot", "lora|member", "lora|best", "lora|ensemble", "long", "wide", "lora|tempered member",
-        "lora|tempered ensemble", "lora|checkpoints", "lora|averaged", "lora|laplace", "dropout|sampled", "head|member",
-        "head|ensemble")
+MAIN = ("zero-shot", "few-shot", "lora|member", "lora|first", "lora|best", "lora|ensemble", "long", "wide",
+        "lora|tempered member", "lora|tempered ensemble", "long|tempered member", "lora|checkpoints", "lora|averaged",
+        "lora|laplace", "dropout|first", "dropout|sampled", "head|member", "head|ensemble")
 REGULARISERS = tuple(f"{arm}|{way}" for arm, ways in (
     ("lora", ("member", "ensemble", "early member", "early ensemble")),
-    *((arm, ("member", "ensemble")) for arm in ("dropout", "kl", "decay", "reverse-kl", "decay-on-a"))) for way in ways)
+    *((arm, ("member", "ensemble")) for arm in ("dropout", "kl", "decay", "lora-at-decays-rate", "reverse-kl",
+                                                      "decay-on-a"))) for way in ways)
 UNREAD = "The paper's numbers could not be read."
 
 
