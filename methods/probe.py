@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -49,6 +49,7 @@ class Pool:
     pad_id: int
     micro_batch: int
     device: torch.device
+    _last: tuple[int, Tensor] = field(default=(-1, torch.empty(0)), init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -84,8 +85,11 @@ class Pool:
         return out
 
     def direction(self, seed: int) -> Tensor:
-        like = torch.empty(self._tail.shape)
-        return next(directions.draw([like], (seed,), (1.0,)))[1][0].flatten().clone()
+        """The last one asked for is kept: with one direction for a whole run it is every step's."""
+        if self._last[0] != seed:
+            like = torch.empty(self._tail.shape)
+            self._last = seed, next(directions.draw([like], (seed,), (1.0,)))[1][0].flatten().clone()
+        return self._last[1].clone()
 
     def gradients(self, rows: Tensor) -> Tensor:
         out = torch.zeros(len(rows), self._tail.shape[0] * self._tail.shape[1])

@@ -107,7 +107,7 @@ def _measured(pools: Iterable[Pool], rules: Mapping[str, Contender], k: int, see
 
 
 def _known(pool: Pool) -> Known:
-    fields_ = {f.name: getattr(pool, f.name) for f in fields(Pool)}
+    fields_ = {f.name: getattr(pool, f.name) for f in fields(Pool) if f.init}
     return Known(**fields_, taken=pool.gradients(torch.arange(len(pool))))
 
 

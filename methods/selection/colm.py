@@ -78,18 +78,18 @@ class Colm:
     def __call__(self, probe: Probe, k: int, state: State, clock: Clock, streams: Streams) -> Chosen:
         if k >= len(probe):
             return unweighted(torch.arange(len(probe)))
-        places = ordered(probe)
+        places, sources = ordered(probe), probe.sources
         order = places[streams.permutation(len(probe), "selection", clock.step)]
-        kept, quotas = kept_and_quotas(probe.sources, probe.small if self.keep_small else frozenset(), k, order)
+        kept, quotas = kept_and_quotas(sources, probe.small if self.keep_small else frozenset(), k, order)
         if not quotas:
             return unweighted(kept)
-        rows = torch.tensor([i for i in places.tolist() if probe.sources[i] in quotas])
+        rows = torch.tensor([i for i in places.tolist() if sources[i] in quotas])
         proxies = self._proxies(probe, rows, clock, streams)
         stopped = broken(proxies, rows, sum(quotas.values()))
         if stopped is not None:
             return unweighted(torch.cat([kept, stopped.index]))
         x, moments = self._as_adam(proxies, state.get(NAME, {}))
-        picked, sizes = self._medoids(x, [probe.sources[i] for i in rows.tolist()], quotas)
+        picked, sizes = self._medoids(x, [sources[i] for i in rows.tolist()], quotas)
         if moments:
             state[NAME] = {slot: of[picked].mean(0) if of.dim() else of for slot, of in moments.items()}
         weight = torch.cat([torch.ones(len(kept)), sizes if self.weights == "clusters" else torch.ones(len(picked))])
@@ -120,11 +120,13 @@ class Colm:
 
     def _medoids(self, x: Tensor, sources: list[str], quotas: dict[str, int]) -> tuple[Tensor, Tensor]:
         """(positions among the rows, how many rows each stands for), source by source."""
-        groups = sources if self.per_source else [""] * len(sources)
         shares = quotas if self.per_source else {"": sum(quotas.values())}
+        members: dict[str, list[int]] = {group: [] for group in shares}
+        for i, source in enumerate(sources):
+            members[source if self.per_source else ""].append(i)
         picked, sizes = [], []
         for group, quota in sorted(shares.items()):
-            mine = torch.tensor([i for i, g in enumerate(groups) if g == group])
+            mine = torch.tensor(members[group])
             picks = self._picks(x[mine], quota)
             picked.append(mine[picks.index])
             sizes.append(picks.size.float())
