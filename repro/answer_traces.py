@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from repro.bootstrap import estimate
 from repro.claims import FigureSpec, Line, Missing, OfAnswers
@@ -24,15 +25,20 @@ SHARES = "share of answers"
 def reliability_of(spec: FigureSpec, line: Line, evidence: Evidence) -> list[Trace]:
     """Accuracy by bin of confidence with the interval of one seed's number of questions, and the share of answers in each bin."""
     found = _answers(spec, line, evidence)
-    seeds = len(found)
     pooled = _pooled([answers for of in found for answers in of])
     bins = reliability(pooled, BINS)
     shrink = np.sqrt(len(pooled) / len(found[0][0]))  # questions are the same for every seed and member: not so many independent
-    low, high = (bins["accuracy"] + (bins[end] - bins["accuracy"]) * shrink for end in ("low", "high"))
-    shown = Trace(line.label, tuple(bins["confidence"]), tuple(bins["accuracy"]), tuple(np.clip(low, 0, 1)),
-                  tuple(np.clip(high, 0, 1)), seeds)
-    share = tuple(bins["n"] / bins["n"].sum())
-    return [shown, Trace(line.label, tuple((bins["from"] + bins["to"]) / 2), share, share, share, seeds, part=SHARES)]
+    wider = {end: np.clip(bins["accuracy"] + (bins[end] - bins["accuracy"]) * shrink, 0, 1) for end in ("low", "high")}
+    shares = bins["n"] / bins["n"].sum()
+    return list(of_bins(bins.assign(**wider, n=shares), line.label, len(found)))
+
+
+def of_bins(bins: pd.DataFrame, label: str, n: int) -> tuple[Trace, Trace]:
+    """Points and bars of the rows of `suites.calibration.reliability`."""
+    x, y, low, high = (tuple(map(float, bins[c])) for c in ("confidence", "accuracy", "low", "high"))
+    points = Trace(label, x, y, low, high, n)
+    heights = tuple(map(float, bins["n"]))
+    return points, Trace(label, tuple(map(float, (bins["from"] + bins["to"]) / 2)), heights, heights, heights, n, part=SHARES)
 
 
 def wrong(spec: FigureSpec, line: Line, evidence: Evidence) -> list[Trace]:

@@ -8,13 +8,13 @@ sources of spread, because percentiles of three seeds cannot reach 5 %.
 """
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
 from repro.evidence import Floats, Series
+from suites.resampling import times
 
 REPLICATES = 2000
 LEVEL = 0.05
@@ -76,13 +76,11 @@ def _by_cluster(series: Series, n_clusters: int) -> tuple[Floats, Floats]:
     return series.values @ member, member.sum(axis=0)
 
 
-@functools.lru_cache(maxsize=32)
 def _weights(seed: int, n: int, replicates: int) -> Floats:
     """[R, n] how often each of n was redrawn, stretched for a small n; all ones where there is nothing to redraw."""
     if n == 1:
         return np.ones((replicates, 1))
-    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=replicates)
-    return np.asarray(1 + (drawn - 1) * np.sqrt(n / (n - 1)), dtype=np.float64)
+    return np.asarray(1 + (times(n, replicates, seed) - 1) * np.sqrt(n / (n - 1)), dtype=np.float64)
 
 
 def _variance(sums: Floats, counts: Floats, of_seeds: Floats, of_clusters: Floats) -> float:

@@ -152,7 +152,7 @@ def _vocabulary(said: Said, dev: Said) -> Floats:
     return np.asarray(softmax(total, axis=-1))
 
 
-def _extra(name: str, mean: bool = True) -> Way:
+def _extra(name: str) -> Way:
     def way(said: Said, dev: Said) -> Floats:
         found = said.extras.get(name)
         if found is None:

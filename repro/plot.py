@@ -6,14 +6,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from methods import atomic
-from repro import plot_answers, traces
+from repro import look, plot_answers, radar, traces
 from repro.claims import FigureSpec
 from repro.evidence import Evidence
+from repro.look import COLOURS, MARKERS, files_of, write
 from repro.reaching import FALLS
 from repro.traces import Trace, Traces
 
@@ -23,13 +24,8 @@ if TYPE_CHECKING:
 
     from repro.landscape import Panel
 
-COLOURS = ("#000000", "#E69F00", "#009E73", "#0072B2", "#CC79A7", "#D55E00", "#56B4E9", "#8C6D1F")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
-STYLE: Any = {
-    "svg.hashsalt": "repro", "font.size": 9.0, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
-    "grid.alpha": 0.25, "legend.frameon": False, "figure.dpi": 144.0, "svg.fonttype": "path",
-}
-HOW = hashlib.blake2b(b"".join(Path(f).read_bytes() for f in (__file__, plot_answers.__file__)), digest_size=10).hexdigest()
+FILES = (__file__, look.__file__, plot_answers.__file__, radar.__file__)
+HOW = hashlib.blake2b(b"".join(Path(str(f)).read_bytes() for f in FILES), digest_size=10).hexdigest()
 """Changes with these files: a figure drawn in another way is drawn again."""
 
 
@@ -53,7 +49,7 @@ def draw(spec: FigureSpec, evidence: Evidence, folder: Path) -> Drawn:
         return Drawn(spec.id, spec.title, caption, ())
     make = {"curves": _curves, "norms": _norms, "scan": _scan, "dots": _dots, "speed": _speed, "wrong": plot_answers.lines,
             "coverage": plot_answers.lines, "reliability": plot_answers.reliability, "matrix": plot_answers.matrix,
-            "radar": plot_answers.radar}[spec.draws]
+            "radar": _radar}[spec.draws]
     files = _renewed(spec, data.digest(repr(_visible(spec)), HOW), lambda: make(spec, data.found), folder)
     return Drawn(spec.id, spec.title, caption, files)
 
@@ -64,12 +60,12 @@ def _illustration(spec: FigureSpec, panels: tuple[Panel, ...], folder: Path) -> 
     return Drawn(spec.id, spec.title, spec.note, _renewed(spec, digest, lambda: _landscape(spec, panels), folder))
 
 
-def _renewed(spec: FigureSpec, digest: str, make: Callable[[], Figure], folder: Path) -> tuple[Path, Path]:
+def _renewed(spec: FigureSpec, digest: str, make: Callable[[], Figure], folder: Path) -> tuple[Path, ...]:
     """The figure's files, written anew unless they are of this digest."""
-    files = (folder / f"{spec.id}.png", folder / f"{spec.id}.svg")
+    files = files_of(folder, spec.id)
     mark = folder / f".{spec.id}.digest"
     if not (all(f.exists() for f in files) and mark.exists() and mark.read_text() == digest):
-        _write(spec.title, make, files)
+        write(spec.title, make, files)
         atomic.write_text(mark, digest)
     return files
 
@@ -90,23 +86,6 @@ def _caption(spec: FigureSpec, data: Traces) -> str:
         parts.append(f"Cut at twice the first value; beyond it: {'; '.join(t.label for t in data.found if max(t.y) > top)}.")
     parts.append(f"Not shown: {'; '.join(data.missing)}." if data.missing else "")
     return " ".join(p for p in parts if p)
-
-
-def _write(title: str, make: Callable[[], Figure], files: tuple[Path, Path]) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    with plt.rc_context(STYLE):
-        figure = make()
-        figure.suptitle(title, x=0.01, ha="left", fontsize=10)
-        for file, blank in zip(files, ({"Software": None}, {"Date": None, "Creator": None}), strict=True):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            fresh = file.with_name(f".new-{file.name}")
-            figure.savefig(fresh, format=file.suffix[1:], metadata=blank)
-            fresh.replace(file)
-        plt.close(figure)
 
 
 def _figure(width: float = 7.0, height: float = 3.4, panels: int = 1) -> tuple[Figure, Sequence[Axes]]:
@@ -199,6 +178,10 @@ def _scan(spec: FigureSpec, found: Sequence[Trace]) -> Figure:
     axes.set(xlabel=spec.x, ylabel=spec.y, xticks=sorted({float(t.x[0]) for t in points}))
     _legend(figure, axes)
     return figure
+
+
+def _radar(spec: FigureSpec, found: Sequence[Trace]) -> Figure:
+    return radar.figure([replace(t, label=_name(t)) for t in found], spec.sets)
 
 
 def _dots(spec: FigureSpec, found: Sequence[Trace]) -> Figure:

@@ -2,34 +2,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from repro.answer_traces import SHARES
+from repro.answer_traces import BINS, SHARES
 from repro.claims import FigureSpec
+from repro.look import COLOURS, MARKERS
 from repro.traces import Trace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000", "#56B4E9", "#8C6D1F")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
+FIRST = 3
+"""Of the colours: black and orange stay for levels and the base model."""
 
 
 def reliability(spec: FigureSpec, found: Sequence[Trace]) -> Figure:
-    """One column a prediction: accuracy against confidence above, where its answers lie below."""
+    """One column a prediction."""
+    points, shares = [t for t in found if t.part != SHARES], [t for t in found if t.part == SHARES]
+    named = [replace(t, label=f"{t.label} (n = {t.n})") for t in points]
+    return diagram(named, shares, 0.95 / BINS)
+
+
+def diagram(points: Sequence[Trace], heights: Sequence[Trace], width: float) -> Figure:
+    """Accuracy against confidence above, where the answers lie below: a column a pair of traces, bars of this width."""
     import matplotlib.pyplot as plt
 
-    points, shares = [t for t in found if t.part != SHARES], [t for t in found if t.part == SHARES]
-    figure, axes = plt.subplots(2, len(points), figsize=(0.6 + 2.3 * len(points), 4.4), sharex=True, sharey="row",
+    figure, axes = plt.subplots(2, len(points), figsize=(0.6 + 2.3 * max(2, len(points)), 4.4), sharex=True, sharey="row",
                                 height_ratios=(3, 1), layout="constrained", squeeze=False)
-    for i, (t, share) in enumerate(zip(points, shares, strict=True)):
+    for i, (t, share) in enumerate(zip(points, heights, strict=True)):
         above, below = axes[0][i], axes[1][i]
         above.plot([0, 1], [0, 1], color="#777777", ls="--", lw=1)
         bars = [[y - lo for y, lo in zip(t.y, t.low, strict=True)], [hi - y for y, hi in zip(t.y, t.high, strict=True)]]
-        above.errorbar(t.x, t.y, yerr=bars, color=COLOURS[i], marker=MARKERS[i], ls="none", capsize=3, ms=4)
+        above.errorbar(t.x, t.y, yerr=bars, color=COLOURS[FIRST + i], marker=MARKERS[i], ls="none", capsize=3, ms=4)
         above.set(xlim=(0, 1), ylim=(0, 1))
-        above.set_title(f"{t.label} (n = {t.n})", fontsize=8)
-        below.bar(share.x, share.y, width=0.095, color=COLOURS[i])
+        above.set_title(t.label, fontsize=8)
+        below.bar(share.x, share.y, width=width, color=COLOURS[FIRST + i])
         below.set(xlabel="confidence")
     axes[0][0].set(ylabel="share right")
     axes[1][0].set(ylabel="answers")
@@ -42,10 +50,10 @@ def lines(spec: FigureSpec, found: Sequence[Trace]) -> Figure:
 
     figure, axes = plt.subplots(figsize=(7.0, 3.4), layout="constrained")
     for i, t in enumerate(found):
-        axes.plot(t.x, t.y, color=COLOURS[i], marker=MARKERS[i], ms=4, lw=1.4,
+        axes.plot(t.x, t.y, color=COLOURS[FIRST + i], marker=MARKERS[i], ms=4, lw=1.4,
                   label=f"{t.label} (n = {t.n})" if t.n else f"{t.label} (no seed)")
         if t.n > 1:
-            axes.fill_between(t.x, t.low, t.high, color=COLOURS[i], alpha=0.15, lw=0)
+            axes.fill_between(t.x, t.low, t.high, color=COLOURS[FIRST + i], alpha=0.15, lw=0)
     axes.set(xlabel=spec.x, ylabel=spec.y)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", fontsize=8)
     return figure
@@ -69,20 +77,4 @@ def matrix(spec: FigureSpec, found: Sequence[Trace]) -> Figure:
                  yticklabels=[t.label for t in rows], xlabel=spec.x, ylabel=spec.y)
         axes.set_title(group, fontsize=9)
         axes.grid(visible=False)
-    return figure
-
-
-def radar(spec: FigureSpec, found: Sequence[Trace]) -> Figure:
-    """Categories round a circle, one closed line an arm."""
-    import math
-
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(6.4, 4.2), layout="constrained", subplot_kw={"projection": "polar"})
-    angles = [2 * math.pi * i / len(spec.sets) for i in range(len(spec.sets))]
-    for i, t in enumerate(found):
-        axes.plot([*angles, angles[0]], [*t.y, t.y[0]], color=COLOURS[i], marker=MARKERS[i], ms=4, lw=1.4,
-                  ls=("-", "--", "-.", ":")[i % 4], label=f"{t.label} (n = {t.n})" if t.n else f"{t.label} (no seed)")
-    axes.set(ylim=(0, 10), xticks=angles, xticklabels=spec.sets)
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", fontsize=8)
     return figure

@@ -1,21 +1,23 @@
 """The category radar of MT-Bench as a figure: a line a model, its 90 % interval as a band, n beside the name."""
 from __future__ import annotations
 
-import io
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from methods import atomic
 from methods.parts import Refused
-from repro.plot import COLOURS, MARKERS, STYLE
+from repro import look
+from repro.look import COLOURS, LINES, MARKERS
+from repro.traces import Trace
 
-LINES = ("-", "--", "-.", ":")
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 TOP, LEAST = 10, 3
 """The highest score; the fewest categories that span an area."""
-ENDS: tuple[tuple[str, dict[str, None]], ...] = (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None}))
 
 
 def categories(table: pd.DataFrame) -> list[str]:
@@ -34,34 +36,36 @@ def draw(table: pd.DataFrame, title: str, folder: Path, name: str = "radar") -> 
         raise Refused(f"cannot draw a radar; because there are {len(axes)} categories; use scores by three or more")
     if len(lines) > len(COLOURS):
         raise Refused(f"cannot draw a radar of {len(lines)} models; because {len(COLOURS)} colours can be told apart; use fewer")
-    return _written(table, lines, axes, title, folder / name)
+    many = table["judge"].nunique() > 1
+    found = [_line(table, judge, model, axes, f"{model} by {judge}" if many else model) for judge, model in lines]
+    files = look.files_of(folder, name)
+    look.write(title, lambda: figure(found, axes), files)
+    return list(files)
 
 
-def _written(table: pd.DataFrame, lines: list[tuple[str, str]], axes: list[str], title: str, stem: Path) -> list[Path]:
-    import matplotlib
-
-    matplotlib.use("Agg")
+def figure(found: Sequence[Trace], names: Sequence[str]) -> Figure:
+    """A closed line a trace, whose y, low and high are the categories' in order; its label has n in it."""
     import matplotlib.pyplot as plt
 
-    files = []
-    with plt.rc_context(STYLE):
-        figure, plot = plt.subplots(figsize=(7.4, 4.6), layout="constrained", subplot_kw={"projection": "polar"})
-        _axes(plot, axes)
-        for i, (judge, model) in enumerate(lines):
-            own = table[(table["judge"] == judge) & (table["model"] == model)].set_index("part")
-            _line(plot, own, axes, i, model if table["judge"].nunique() == 1 else f"{model} by {judge}")
-        figure.legend(loc="outside right center", fontsize=8)
-        figure.suptitle(title, x=0.01, ha="left", fontsize=10)
-        for end, blank in ENDS:
-            made = io.BytesIO()
-            figure.savefig(made, format=end, metadata=blank)
-            files.append(stem.with_name(f"{stem.name}.{end}"))
-            atomic.write_bytes(files[-1], made.getvalue())
-        plt.close(figure)
-    return files
+    made, plot = plt.subplots(figsize=(7.4, 4.6), layout="constrained", subplot_kw={"projection": "polar"})
+    _axes(plot, names)
+    angles = np.append(_angles(len(names)), 2 * np.pi)
+    for i, t in enumerate(found):
+        mean, low, high = (np.append(of, of[:1]) for of in (t.y, t.low, t.high))
+        plot.plot(angles, mean, color=COLOURS[i], ls=LINES[i % len(LINES)], marker=MARKERS[i], ms=4, lw=1.4, label=t.label)
+        plot.fill_between(angles, low, high, color=COLOURS[i], alpha=0.12, lw=0)
+    made.legend(loc="outside right center", fontsize=8)
+    return made
 
 
-def _axes(plot: Any, names: list[str]) -> None:
+def _line(table: pd.DataFrame, judge: str, model: str, names: Sequence[str], label: str) -> Trace:
+    own = table[(table["judge"] == judge) & (table["model"] == model)].set_index("part").reindex(list(names))
+    n, questions = int(own["n"].fillna(0).sum()), int(own["questions"].fillna(0).sum())
+    mean, low, high = (tuple(own[c].astype(np.float64)) for c in ("mean", "low", "high"))
+    return Trace(f"{label}\n(n = {n} scores, {questions} questions)", tuple(names), mean, low, high, n)
+
+
+def _axes(plot: Any, names: Sequence[str]) -> None:
     plot.set_theta_offset(np.pi / 2)
     plot.set_theta_direction(-1)
     plot.set_ylim(0, TOP)
@@ -71,16 +75,6 @@ def _axes(plot: Any, names: list[str]) -> None:
     plot.tick_params(axis="x", pad=14)
     plot.tick_params(axis="y", labelsize=7)
     plot.set_rlabel_position(180 / len(names))
-
-
-def _line(plot: Any, rows: pd.DataFrame, names: list[str], i: int, model: str) -> None:
-    own = rows.reindex(names)
-    angles = np.append(_angles(len(names)), 2 * np.pi)
-    closed = {c: np.append(own[c], own[c].iloc[0]).astype(np.float64) for c in ("mean", "low", "high")}
-    n, questions = int(own["n"].fillna(0).sum()), int(own["questions"].fillna(0).sum())
-    plot.plot(angles, closed["mean"], color=COLOURS[i], ls=LINES[i % len(LINES)], marker=MARKERS[i], ms=4, lw=1.4,
-              label=f"{model}\n(n = {n} scores, {questions} questions)")
-    plot.fill_between(angles, closed["low"], closed["high"], color=COLOURS[i], alpha=0.12, lw=0)
 
 
 def _angles(count: int) -> Any:

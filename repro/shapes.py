@@ -49,3 +49,4 @@ OPT_1_3B = Shapes("OPT-1.3B", "opt", 2048, 8192, 24, 32, 50272, 2048, "config.js
 PHI_2 = Shapes("Phi-2", "phi", 2560, 10240, 32, 32, 51200, 2048, "config.json of microsoft/phi-2")
 LLAMA_2_7B = Shapes("LLaMA-2-7B", "llama", 4096, 11008, 32, 32, 32000, 4096, "config.json of meta-llama/Llama-2-7b-hf")
 LLAMA_2_13B = Shapes("LLaMA-2-13B", "llama", 5120, 13824, 40, 40, 32000, 4096, "config.json of meta-llama/Llama-2-13b-hf")
+EMBEDDED = Shapes("embedded model", "llama", 96, 256, 6, 4, 1600, 512, "suites/world/base/config.json")

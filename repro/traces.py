@@ -66,7 +66,7 @@ def _band(spec: FigureSpec) -> str:
     return {"curves": "Bands: least to greatest of the seeds.", "norms": "Bands: least to greatest of the seeds.",
             "scan": "Bars: 90 % interval over seeds and items.", "wrong": "Bands: least to greatest of the seeds.",
             "coverage": "Bands: least to greatest of the seeds.", "matrix": "±: half the 90 % interval over seeds and items.",
-            "radar": "Means; their intervals are in the table.",
+            "radar": "Bands: 90 % interval over seeds and items.",
             "reliability": "Answers of all seeds; bars: 90 % interval for the number of different questions.",
             "dots": "Bars: 90 % interval of the difference, paired by seed and item.",
             "speed": "Lines: geometric mean of the seeds; bands: least to greatest. A line ends where a seed of either arm "

@@ -26,6 +26,7 @@ from repro.papers.lora_ensembles.exhibits import figures, tables
 from repro.scales import get
 from repro.study import Metric, Record, Run
 from repro.verdict import judge
+from suites import models
 from suites.options.coded import Coded
 from tests.fake_study import Memory, tuned_rates
 
@@ -163,3 +164,6 @@ def test_what_members_add_is_counted():
     assert cost.weights("LLaMA-2-7B") == 4_194_304
     assert cost.memory("LLaMA-2-13B") == pytest.approx(1.0025, abs=1e-4)
     assert 5 < cost.scoring("LLaMA-2-7B") < 5.01
+    model, _ = models.load(get("tiny").model("tinyllama").place)
+    by_shape = cost.SHAPES["embedded model"].model()
+    assert [tuple(p.shape) for p in by_shape.parameters()] == [tuple(p.shape) for p in model.parameters()]

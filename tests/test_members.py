@@ -1,7 +1,6 @@
 """A run of an ensemble: members that train one after the other, what they are asked, and a kill between or within them."""
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import pytest
@@ -131,4 +130,3 @@ def test_what_cannot_be_run_is_refused(tmp_path):
         make(tmp_path, stages=2)
     with pytest.raises(Refused, match="has no adapters"):
         make(tmp_path, scope=Full(), probes=("answers:3", "averaged")).go()
-    assert dataclasses.is_dataclass(Average)

@@ -74,7 +74,9 @@ def test_what_does_not_fit_is_counted(tiny):
     long = Question(1, "math", ("word " * 600, "And?"))
     found = answer(model, tokenizer, [long], model_id="m", max_new_tokens=2)
     assert found.cut == 2
-    assert found.unfinished >= 0
+    assert found.new_tokens <= 4
+    short = answer(model, tokenizer, [Question(1, "math", ("What is 1 + 1?",))], model_id="m", max_new_tokens=1)
+    assert (short.cut, short.unfinished) == (0, 1)  # one token, and not the end
     with pytest.raises(Refused, match="no question"):
         answer(model, tokenizer, [], model_id="m")
 
@@ -148,5 +150,8 @@ def test_the_command_writes_what_a_judge_reads(tmp_path: Path):
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["turns"] == 6
     assert [len(a.turns) for a in formats.read(formats.ModelAnswer, out)] == [2, 2, 2]
+    for suite, option, of in (("mmlu", "--answers", "mt_bench, alone"), ("mt_bench", "--samples", "the other suites")):
+        with pytest.raises(Refused, match=f"cannot use {option} with --suite {suite}; because it is of {of}"):
+            CliRunner().invoke(app, ["eval", "--model", BASE, "--suite", suite, option, str(out)], catch_exceptions=False)
     with pytest.raises(Refused, match="not ours to bring along"):
         CliRunner().invoke(app, ["eval", "--model", BASE, "--suite", "mt_bench"], catch_exceptions=False)

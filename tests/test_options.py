@@ -1,6 +1,8 @@
 """Lettered questions: how rows of each benchmark become one, splits that share nothing, and what a model says."""
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -11,7 +13,7 @@ from repro import scales
 from suites import models
 from suites.options.coded import code, log_probabilities, sampled
 from suites.options.questions import FORMS, Question
-from suites.options.sets import SETS, find, questions
+from suites.options.sets import HELD_OUT, SETS, find, questions
 
 MMLU = {"question": " How many? ", "subject": "high_school_biology", "choices": ["1", "2", "3", "4"], "answer": 2}
 CQA = {"question": "Where?", "choices": {"label": ["A", "B", "C"], "text": ["x", "y", "z"]}, "answerKey": "B"}
@@ -61,9 +63,13 @@ def test_splits_share_no_question_and_draws_follow_the_seed(tiny, name):
     assert len(questions(name, root, "test", limit=9)) == 9
 
 
-def test_a_set_without_dev_rows_holds_some_out():
-    assert find("mmlu-stem").dev is None
-    assert SETS["cqa"].dev is None
+def test_a_set_without_dev_rows_holds_some_out(tiny, monkeypatch):
+    _, _, root = tiny
+    whole = questions("facts", root, "train")
+    monkeypatch.setitem(SETS, "bare", dataclasses.replace(find("facts"), name="bare", dev=None))
+    train, dev = (questions("bare", root, split) for split in ("train", "dev"))
+    assert len(dev) == round(HELD_OUT * len(whole))
+    assert sorted(q.prompt for q in (*train, *dev)) == sorted(q.prompt for q in whole)
     with pytest.raises(Refused, match="there are none"):
         find("nothing")
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 
 if TYPE_CHECKING:
-    from suites.mt_bench.formats import Question
+    from suites.mt_bench.formats import ModelAnswer, Question
 
 
 def answer(model: str, revision: str | None, adapters: Sequence[str], source: Path | None, questions: Path | None,
@@ -31,8 +31,10 @@ def answer(model: str, revision: str | None, adapters: Sequence[str], source: Pa
     if out is not None:
         with spoken(out.parent):
             formats.write(out, found.answers)
-    told = {"questions": len(asked), "turns": sum(len(a.turns) for a in found.answers), "template": found.template,
-            "prompts_cut": found.cut, "answers_unfinished": found.unfinished, "new_tokens": found.new_tokens}
+    by_rule = rule_scores(asked, found.answers) if questions is None else {}
+    told: dict[str, Any] = {"questions": len(asked), "turns": sum(len(a.turns) for a in found.answers),
+                            "template": found.template, "prompts_cut": found.cut, "answers_unfinished": found.unfinished,
+                            "new_tokens": found.new_tokens} | by_rule
     if machine:
         print(json.dumps(told | {"answers": [a.as_row() for a in found.answers]}, indent=1))
         return
@@ -40,6 +42,18 @@ def answer(model: str, revision: str | None, adapters: Sequence[str], source: Pa
     Console().print(f"{told['turns']} answers to {told['questions']} questions, {found.new_tokens} tokens; template "
                     f"{escape(found.template)}; {found.cut} prompts lost their beginning, {found.unfinished} answers did not end "
                     f"in time. {kept} with `python -m repro judge`.", soft_wrap=True)
+    if by_rule:
+        Console().print("By rule, 10 for a right answer and 1 for another: {rule_mean:.3f} ± {rule_stderr:.3f} (standard error, "
+                        "questions as units); no judge's points.".format(**by_rule), soft_wrap=True)
+
+
+def rule_scores(asked: Sequence[Question], answers: Sequence[ModelAnswer]) -> dict[str, float]:
+    """Of the tiny world's questions."""
+    from suites.mt_bench import clustered, world
+
+    judged = world.judge(asked, answers)
+    found = clustered.mean([j.score or 0.0 for j in judged], [j.question_id for j in judged])
+    return {"rule_mean": found.mean, "rule_stderr": found.stderr}
 
 
 def read(questions: Path | None, source: Path | None) -> list[Question]:

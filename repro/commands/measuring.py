@@ -53,6 +53,8 @@ def evaluate(
     calls = [(name, shots, limit) for name in named(suite, tasks)]
     folder = source_folder(source)
     one_of("--combine", combine, ("options", "vocabulary", "logits"))
+    _fits(suite, {"--questions": questions, "--template": template, "--answers": answers}, {
+        "--tasks": tasks, "--shots": shots, "--samples": samples})
     if suite == "mt_bench":
         from repro.commands.answering import answer
 
@@ -77,6 +79,16 @@ def evaluate(
         with spoken(samples.parent):
             atomic.write_bytes(samples, parquet(found.samples))
     show_scores(found, machine)
+
+
+def _fits(suite: str, of_mt_bench: dict[str, Any], of_others: dict[str, Any]) -> None:
+    """Raises Refused for an option that the suite would leave unread."""
+    from methods.parts import Refused
+
+    for option, value in (of_others if suite == "mt_bench" else of_mt_bench).items():
+        if value is not None and value != "":
+            other = "the other suites" if suite == "mt_bench" else "mt_bench, alone"
+            raise Refused(f"cannot use {option} with --suite {suite}; because it is of {other}; leave it out")
 
 
 def named(suite: str, tasks: str) -> list[str]:

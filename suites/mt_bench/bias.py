@@ -16,6 +16,7 @@ from methods.parts import Refused
 from suites.mt_bench import clustered
 from suites.mt_bench.clustered import DRAWS, Floats
 from suites.mt_bench.formats import ModelAnswer
+from suites.resampling import times
 
 WINS = {"model_1": 1.0, "tie": 0.5, "model_2": 0.0}
 
@@ -86,7 +87,7 @@ def _correlation(x: Floats, y: Floats, questions: Floats) -> clustered.Estimate:
         return clustered.interval(float("nan"), np.empty(0), len(x), len(set(questions.tolist())), (-1.0, 1.0))
     _, at = np.unique(questions, return_inverse=True)
     moments = np.column_stack([np.bincount(at, weights=v) for v in (np.ones(len(x)), x, y, x * x, y * y, x * y)])
-    centre, again = _pearson(moments.sum(axis=0)[None]), _pearson(clustered.times(len(moments), DRAWS, 0) @ moments)
+    centre, again = _pearson(moments.sum(axis=0)[None]), _pearson(times(len(moments), DRAWS, 0) @ moments)
     return clustered.interval(float(centre[0]), again, len(x), len(moments), (-1.0, 1.0))
 
 

@@ -7,12 +7,13 @@ signs of Q questions could give.
 """
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
+
+from suites.resampling import times
 
 Floats = npt.NDArray[np.float64]
 DRAWS, LEVEL = 2000, 0.90
@@ -56,13 +57,6 @@ def interval(centre: float, resampled: Floats, n: int, questions: int, bounds: t
     half = float(stats.t.ppf((1 + LEVEL) / 2, questions - 1)) * stderr
     return Estimate(centre, stderr, max(bounds[0], centre - half), min(bounds[1], centre + half), n, questions,
                     _p(centre, stderr, questions))
-
-
-@functools.lru_cache(maxsize=32)
-def times(questions: int, draws: int, seed: int) -> Floats:
-    """[draws, questions] how often each question is drawn."""
-    drawn = np.random.default_rng(seed).multinomial(questions, np.full(questions, 1 / questions), size=draws)
-    return np.asarray(drawn, dtype=np.float64)
 
 
 def _by_question(x: Floats, questions: npt.NDArray[np.generic]) -> tuple[Floats, Floats]:

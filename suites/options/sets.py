@@ -91,7 +91,7 @@ def questions(name: str, root: Path | None, split: Split, *, limit: int | None =
 @functools.lru_cache(maxsize=32)
 def _rows(of: Set, root: Path | None, split: Split) -> tuple[Question, ...]:
     names = {"train": of.train, "dev": of.train if of.dev is None else (of.dev,), "test": (of.test,)}[split]
-    read = [q for name in names for q in _split(of, root, name, split == "train" and of.pooled is not None)]
+    read = [q for name in names for q in _split(of, root, name, of.pooled is not None and name in of.train)]
     if split == "test" or of.dev is not None:
         return tuple(read)
     order = Streams(0).permutation(len(read), f"held out/{of.name}").tolist()

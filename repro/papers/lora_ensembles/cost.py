@@ -1,26 +1,39 @@
-"""What M adapters add, by arithmetic: bytes beside the base, and the arithmetic of scoring against one model's.
+"""What M adapters add, by arithmetic: weights beside the base's, and the arithmetic of scoring against one model's.
 
-n = blocks r ((d + d) + (d + d_kv)) weights of one member on query and value; one pass over T tokens is about 2 (P + n) T.
+n weights of one member of rank 8 on query and value; one pass over T tokens is about 2 (P + n) T.
 """
 from __future__ import annotations
 
-SHAPES: dict[str, tuple[int, int, int, int, float]] = {
-    "LLaMA-2-7B": (32, 4096, 4096, 8, 6.738e9), "LLaMA-2-13B": (40, 5120, 5120, 8, 13.016e9),
-    "embedded model": (6, 96, 96, 8, 0.97e6)}
-"""Blocks, width, width of keys and values, r, weights of the base."""
+import functools
+
+from torch import nn
+
+from repro.shapes import EMBEDDED, LLAMA_2_7B, LLAMA_2_13B
+
+SHAPES = {shapes.name: shapes for shapes in (LLAMA_2_7B, LLAMA_2_13B, EMBEDDED)}
+RANK, TARGETS = 8, ("q_proj", "v_proj")
 
 
-def weights(shape: str) -> int:
+@functools.cache
+def _counted(name: str) -> tuple[int, int]:
+    """(weights of the base, of one member), counted on a model without numbers."""
+    model = SHAPES[name].model()
+    layers = (m for n, m in model.named_modules() if isinstance(m, nn.Linear) and n.rpartition(".")[2] in TARGETS)
+    return sum(p.numel() for p in model.parameters()), sum(RANK * (m.in_features + m.out_features) for m in layers)
+
+
+def weights(name: str) -> int:
     """Of one member."""
-    blocks, d, kv, r, _ = SHAPES[shape]
-    return blocks * r * ((d + d) + (d + kv))
+    return _counted(name)[1]
 
 
-def memory(shape: str, members: int = 5) -> float:
+def memory(name: str, members: int = 5) -> float:
     """Weights of base and members over those of the base."""
-    return 1 + members * weights(shape) / SHAPES[shape][-1]
+    base, own = _counted(name)
+    return 1 + members * own / base
 
 
-def scoring(shape: str, members: int = 5) -> float:
+def scoring(name: str, members: int = 5) -> float:
     """Arithmetic of scoring a prompt with all members over that of the base."""
-    return members * (1 + weights(shape) / SHAPES[shape][-1])
+    base, own = _counted(name)
+    return members * (1 + own / base)
