@@ -43,25 +43,27 @@ class Layout:
     """Whether a token sees only what stands before it."""
     mlp: str | None = "mlp"
     """Path in a block of the module that maps every position by itself; None where no one module does."""
+    output: str | None = "self_attn.o_proj"
+    """Path in a block of the projection of what attention gives."""
 
 
 _SEPARATE = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
 _LLAMA = Layout("model.layers", "model.embed_tokens", "model.norm", _SEPARATE)
 LAYOUTS = {
     **dict.fromkeys(("llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text"), _LLAMA),
-    "phi": Layout("model.layers", "model.embed_tokens", "model.final_layernorm", _SEPARATE),
+    "phi": Layout("model.layers", "model.embed_tokens", "model.final_layernorm", _SEPARATE, output="self_attn.dense"),
     "phi3": Layout("model.layers", "model.embed_tokens", "model.norm", ("self_attn.qkv_proj",), packing="stacked"),
     "gpt2": Layout("transformer.h", "transformer.wte", "transformer.ln_f", ("attn.c_attn",), packing="stacked",
-                   position=("transformer.wpe",), key_heads="num_attention_heads", out_axis=1),
+                   position=("transformer.wpe",), key_heads="num_attention_heads", out_axis=1, output="attn.c_proj"),
     "gpt_neox": Layout("gpt_neox.layers", "gpt_neox.embed_in", "gpt_neox.final_layer_norm",
-                       ("attention.query_key_value",), packing="per head"),
+                       ("attention.query_key_value",), packing="per head", output="attention.dense"),
     "opt": Layout("model.decoder.layers", "model.decoder.embed_tokens", "model.decoder.final_layer_norm", _SEPARATE,
-                  position=("model.decoder.embed_positions",), mlp=None),
+                  position=("model.decoder.embed_positions",), mlp=None, output="self_attn.out_proj"),
     "roberta": Layout("roberta.encoder.layer", "roberta.embeddings.word_embeddings", "lm_head.layer_norm",
                       ("attention.self.query", "attention.self.key", "attention.self.value"),
                       heads=("lm_head.decoder", "classifier.out_proj", "classifier"),
                       position=("roberta.embeddings.position_embeddings", "roberta.embeddings.token_type_embeddings"),
-                      causal=False, mlp=None),
+                      causal=False, mlp=None, output=None),
 }
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial, wraps
 from typing import Any
@@ -24,7 +24,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers.pytorch_utils import Conv1D
 
+from methods import anatomy
 from methods.adapters import Adapters, Factors, plain, some
+from methods.columns import last_alone
 from methods.merged import WIDE
 from methods.parts import Refused
 
@@ -50,7 +52,8 @@ def stacked(model: nn.Module, members: Sequence[Adapters]) -> Iterator[dict[str,
     plain(model)
     layers = dict(model.named_modules())
     held = {name: _packed(model, layers, name, members) for name in dict.fromkeys(n for m in members for n in m.factors)}
-    turn = Turn(len(members), max((max(a.shape[2], b.shape[1]) * a.element_size() for a, b in held.values()), default=1))
+    widest = max((max(a.shape[2], b.shape[1]) * a.element_size() for a, b in held.values()), default=1)
+    turn = Turn(_causal(model), len(members), widest)
     with ExitStack() as undo:
         undo.enter_context(_replaced(model, turn.forward))
         for name, (a, b) in held.items():
@@ -62,6 +65,8 @@ def stacked(model: nn.Module, members: Sequence[Adapters]) -> Iterator[dict[str,
 class Turn:
     """Which members a pass is for: all, or a few at a time where their rows would no longer fit in the cache together."""
 
+    body: anatomy.Anatomy | None
+    """The model taken apart, where it is a causal one that is known."""
     members: int
     row_bytes: int
     """Of the widest tensor that a token takes on its way."""
@@ -79,8 +84,15 @@ class Turn:
             if args or ids is None or not kwargs.keys() <= SPLIT | SHARED or kwargs.get("use_cache", True):
                 return own(*args, **kwargs)
             at_once = max(1, AT_ONCE * self.members // (ids.numel() * self.row_bytes))
-            return own(**kwargs) if at_once >= self.members else self._apart(own, kwargs, at_once, rows // self.members)
+            with self._cut(ids.shape[1], kwargs.get("logits_to_keep", 0)):
+                return own(**kwargs) if at_once >= self.members else self._apart(own, kwargs, at_once, rows // self.members)
         return whole
+
+    def _cut(self, length: int, keep: Any) -> AbstractContextManager[None]:
+        """Where only the last positions are asked for, the last block computes no more than these."""
+        if self.body is None or not isinstance(keep, int) or not 0 < keep < length:
+            return nullcontext()
+        return last_alone(self.body, length, keep)
 
     def _apart(self, own: Callable[..., Any], kwargs: dict[str, Any], at_once: int, rows: int) -> Any:
         found = []
@@ -146,6 +158,15 @@ def _packed(model: nn.Module, layers: Mapping[str, nn.Module], name: str, member
     for m, (a, b) in present:
         out_a[m, :len(a)], out_b[m, :, :len(a)] = a, b
     return out_a, out_b
+
+
+def _causal(model: nn.Module) -> anatomy.Anatomy | None:
+    """The model taken apart; None where it is not known, or a token sees what follows it."""
+    try:
+        body = anatomy.read(model)
+    except Refused:
+        return None
+    return body if body.predicts_next else None
 
 
 def _shape(layer: Any) -> tuple[int, int]:

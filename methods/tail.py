@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from methods import anatomy
+from methods.columns import computed_at
 from methods.parts import Refused, Role
 
 Move = Callable[[Tensor, Tensor], Tensor]
@@ -127,7 +128,7 @@ class Tail:
             undo.enter_context(self._blocks[-1].register_forward_pre_hook(put, with_kwargs=True))
             undo.enter_context(self._value.register_forward_hook(self._moving(move)))
             if read is not None and self._mlp is not None:
-                undo.enter_context(_at(self._mlp, hidden.shape[1], hidden.shape[1] + read))
+                undo.enter_context(computed_at(self._mlp, hidden.shape[1], hidden.shape[1] + read))
             yield _Widened(self._model, self._wide) if self._wide else self._model
 
     @contextmanager
@@ -169,19 +170,6 @@ class _Widened(nn.Module):
 
     def forward(self, **inputs: Any) -> Any:
         return functional_call(self._inside[0], self._weights, (), inputs)
-
-
-@contextmanager
-def _at(mlp: nn.Module, length: int, columns: Tensor) -> Iterator[None]:
-    """The module computes the columns [K] alone of its input [B, length, H] and gives 0 for the others."""
-    def narrow(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (args[0].index_select(1, columns), *args[1:])
-
-    def spread(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        return output.new_zeros(len(output), length, output.shape[-1]).index_copy(1, columns, output)
-
-    with mlp.register_forward_pre_hook(narrow), mlp.register_forward_hook(spread):
-        yield
 
 
 @contextmanager

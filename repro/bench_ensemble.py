@@ -54,8 +54,18 @@ def large() -> Any:
         num_key_value_heads=12, max_position_embeddings=512, tie_word_embeddings=False)).eval()
 
 
-BASES: Mapping[str, tuple[Callable[[], Any], tuple[int, ...]]] = {"embedded": (embedded, (2, 3, 4)), "63 M": (large, (3, 6, 6))}
-"""A base model, and by what its rounds are divided at each size of batch."""
+@dataclass(frozen=True)
+class Setting:
+    """A base model and where its members sit. `parts`: by what its rounds are divided at each size of batch."""
+
+    base: Callable[[], Any]
+    parts: tuple[int, ...]
+    everywhere: bool = False
+    """Members on all linear layers of the blocks, as users of PEFT often have them; else on query and value, as the paper has."""
+
+
+BASES: Mapping[str, Setting] = {"embedded": Setting(embedded, (2, 3, 4)), "63 M": Setting(large, (3, 6, 6)),
+                                "63 M, all linear layers": Setting(large, (3, 6), everywhere=True)}
 
 
 @dataclass(frozen=True)
@@ -68,10 +78,11 @@ class Team:
     members: tuple[Adapters, ...]
 
     @classmethod
-    def on(cls, base: Any) -> Team:
-        """Members of rank 8 on query and value, as the study has them; B drawn too."""
+    def on(cls, base: Any, everywhere: bool = False) -> Team:
+        """Members of rank 8 on query and value, as the study has them, or on all linear layers; B drawn too."""
+        body = anatomy.read(base)
         names = tuple(f"member{m}" for m in range(M))
-        config = LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules=list(anatomy.read(base).query_value),
+        config = LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules=list(body.linears if everywhere else body.query_value),
                             init_lora_weights=False, task_type="CAUSAL_LM")
         torch.manual_seed(1)
         wrapped = get_peft_model(copy.deepcopy(base, {id(t): t for t in base.parameters()}), config, adapter_name=names[0])
@@ -169,25 +180,25 @@ def by_loop(team: Team, ids: Tensor, mask: Tensor, new: int) -> Tensor:
     return written
 
 
-def bench_ensemble(rounds: int = 12, bases: Mapping[str, tuple[Callable[[], Any], tuple[int, ...]]] = BASES,
+def bench_ensemble(rounds: int = 12, bases: Mapping[str, Setting] = BASES,
                    batches: Sequence[int] = BATCHES) -> dict[str, Any]:
     """Rows as `bench_fit` gives them, `limits`, `equal`, and `phases`: what M members cost over one plain pass."""
     out: dict[str, Any] = {"rows": [], "limits": [], "equal": {}, "phases": []}
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)  # PEFT asks transformers
-        for label, (make, parts) in bases.items():
-            team = Team.on(make())
+        for label, at in bases.items():
+            team = Team.on(at.base(), at.everywhere)
             for kind in (scoring, decoding):
                 flops = counted(kind(team, label, 1, 1))
-                for batch, part in zip(batches, parts, strict=True):
+                for batch, part in zip(batches, at.parts, strict=False):
                     case = kind(team, label, batch, max(FEW, rounds // part))
                     case.run()
                     out["rows"] += [row(case, name, flops, team) for name in case.ways]
                     out["limits"] += limits(case, batch)
                     out["equal"] |= agreements(case)
                     out["phases"].append(cost(case))
-    return out | {"setting": f"{M} members of rank {RANK} on query and value; scoring {TEXT} tokens, decoding {NEW} after "
-                             f"{PROMPT}; {torch.get_num_threads()} threads, {rounds} rounds, fewer of long cases"}
+    return out | {"setting": f"{M} members of rank {RANK}, on query and value unless said; scoring {TEXT} tokens, decoding {NEW} "
+                             f"after {PROMPT}; {torch.get_num_threads()} threads, {rounds} rounds, fewer of long cases"}
 
 
 def row(case: Case, name: str, flops: Mapping[str, int], team: Team) -> dict[str, Any]:
