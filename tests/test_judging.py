@@ -20,10 +20,12 @@ from methods.parts import Refused
 from suites.mt_bench import judges
 from suites.mt_bench.complaints import wait_s
 from suites.mt_bench.estimate import agreed, estimate
-from suites.mt_bench.grading import Asked, grade
+from suites.mt_bench.grading import grade
 from suites.mt_bench.judges import LocalJudge, OpenAiJudge
+from suites.mt_bench.judgments import Single
 from suites.mt_bench.ledger import Ledger
 from suites.mt_bench.patience import Gate, Patience, Stopped, Transient
+from suites.mt_bench.wanted import Asked
 from tests.openai_server import MODEL, WRONG_KEY, Script, serving
 
 KEY = "sk-a-secret-key-of-the-test"
@@ -114,7 +116,8 @@ def test_all_arrive_exactly_once_whatever_the_server_does(tmp_path, made):
 def test_a_killed_client_goes_on_with_what_is_missing(tmp_path, made):
     out, script = tmp_path / "j.jsonl", Script(["answer", "500", "drop", "429"] * 10, retry_after="0", most=70)
     code = ("import json, sys; from pathlib import Path; from suites.mt_bench.judges import OpenAiJudge\n"
-            "from suites.mt_bench.grading import Asked, grade; from suites.mt_bench.patience import Gate\n"
+            "from suites.mt_bench.grading import grade; from suites.mt_bench.wanted import Asked\n"
+            "from suites.mt_bench.patience import Gate\n"
             "asked = [Asked(*one) for one in json.load(sys.stdin)]\n"
             "grade(asked, OpenAiJudge('judge-1', sys.argv[1]), Path(sys.argv[2]), 4, gate=Gate(sleep=lambda s: None))")
     with serving(script) as url:
@@ -196,7 +199,7 @@ def test_a_changed_prompt_is_refused_and_other_judges_are_not_touched(tmp_path):
 
 def test_two_processes_on_one_file_are_refused(tmp_path):
     out = tmp_path / "j.jsonl"
-    with Ledger(out), pytest.raises(Refused, match="another process"):
+    with Ledger(out, Single), pytest.raises(Refused, match="another process"):
         grade(wanted(2), Fake(), out)
     assert grade(wanted(2), Fake(), out).complete
 

@@ -23,6 +23,9 @@ LOSSES = {"vanilla": 2.2, "full": 0.57, "lisa": 0.60, "lora": 0.75, "galore": 0.
           "lisa-fixed": 0.70, "lisa-reweighted": 0.62, "lora-embeddings": 0.70, "lisa-once": 0.70}
 
 
+IDS = [*(f"C{i}" for i in range(1, 6)), "C5a", "C5b", *(f"C{i}" for i in range(6, 13))]
+
+
 @pytest.fixture(autouse=True)
 def some_rates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rates, "FOLDER", tmp_path)
@@ -33,11 +36,21 @@ def some_rates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_all_twelve_claims_are_there_and_can_fail() -> None:
     found = claims("tiny")
-    assert [c.id for c in found] == [f"C{i}" for i in range(1, 13)]
+    assert [c.id for c in found] == IDS
     for claim in found:
         assert claim.refuted_by
         assert bool(claim.contrasts) != bool(claim.untried), claim.id
         assert not claim.untried or claim.reason
+
+
+def test_gpt_4s_points_are_untestable_and_another_judge_decides_under_its_own_name() -> None:
+    by_scale = {scale: {c.id: c for c in claims(scale)} for scale in ("tiny", "paper")}
+    for found in by_scale.values():
+        assert found["C5a"].untried == "untestable"
+        assert "GPT-4" in found["C5a"].reason
+    assert "rule judges" in by_scale["tiny"]["C5b"].statement
+    assert {x.measure.label for x in by_scale["tiny"]["C5b"].contrasts} == {"overall"}
+    assert by_scale["paper"]["C5b"].untried == "untestable"
 
 
 def test_controls_of_core_claims_are_core_arms() -> None:

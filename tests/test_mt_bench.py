@@ -5,6 +5,7 @@ import dataclasses
 import gzip
 import hashlib
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -352,7 +353,12 @@ def test_agreement_of_judges_is_scipys():
     assert found["kendall"] == pytest.approx(stats.kendalltau(x, y).statistic)
     assert found["mean_absolute_difference"] == pytest.approx(np.mean(np.abs(np.subtract(x, y))))
     assert (found["n"], found["left_out"]) == (23, 1)
-    assert compare.confusion(frame, "j", "k").to_numpy().sum() == 24
+    assert found["within_1"] == pytest.approx(np.mean(np.abs(np.subtract(x, y)) <= 1))
+    confused = compare.confusion(frame, "j", "k")
+    counted = confused[confused["part"] == "overall"].set_index(["score_1", "score_2"])["n"]
+    assert counted.to_dict() == Counter(zip(x, y, strict=True))
+    by_category = confused[confused["part"].isin(CATEGORIES)]
+    assert by_category["n"].sum() == 23
     same = compare.agreement(scores.scored([single(q, judge=k) for q in range(3) for k in "jk"]), "j", "k").iloc[0]
     assert np.isnan(same["spearman"])
     assert same["mean_absolute_difference"] == 0
@@ -420,10 +426,10 @@ def test_the_command_reads_fastchats_folder(tmp_path, capsys, monkeypatch):
     judge_report([folder(tmp_path / "in")], out=tmp_path / "out")
     said = capsys.readouterr().out
     for words in ("Scores by the judge j", "Scores by the judge k (a)", "Differences of models", "Agreement of judges", "Pairs",
-                  "position", "length of an answer", "within categories", "roleplay"):
+                  "position", "length of an answer", "within categories", "roleplay", "Scores by j (rows) and k"):
         assert words in said
     files = {f.name for f in (tmp_path / "out").iterdir()}
-    assert {"scores-1.csv", "radar-1.png", "radar-2.svg", "agreement.csv", "wins.csv"} <= files
+    assert {"scores-1.csv", "radar-1.png", "radar-2.svg", "agreement.csv", "confusion.csv", "wins.csv"} <= files
     judge_report([tmp_path / "in"], across_judges=True)
     assert "Scores by the judge j, k" in capsys.readouterr().out
 

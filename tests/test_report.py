@@ -13,6 +13,7 @@ from repro.papers import PAPERS, rates
 from repro.papers.lisa.arms import arms, trials
 from repro.scales import get
 from tests.fake_study import Memory, fill, tuned_rates
+from tests.test_lisa_paper import IDS
 
 LOSSES = {"vanilla": 2.2, "full": 0.57, "lisa": 0.60, "lora": 0.75, "embeddings-and-head": 0.80, "lisa-fixed": 0.70}
 HOUSE = Path(report.__file__).resolve().parent.parent
@@ -73,7 +74,7 @@ def test_the_page_names_its_scale_what_failed_and_what_stands_in(page: Path) -> 
 
 def test_every_claim_has_a_verdict_with_its_controls(page: Path) -> None:
     found = json.loads((page.parent / "lisa" / "verdicts.json").read_text())
-    assert [v["claim"] for v in found] == [f"C{i}" for i in range(1, 13)]
+    assert [v["claim"] for v in found] == IDS
     assert all(v["headline"] and v["why"] for v in found)
     for v in found:
         for part in v["contrasts"]:

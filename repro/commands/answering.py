@@ -31,7 +31,7 @@ def answer(model: str, revision: str | None, adapters: Sequence[str], source: Pa
     if out is not None:
         with spoken(out.parent):
             formats.write(out, found.answers)
-    by_rule = rule_scores(asked, found.answers) if questions is None else {}
+    by_rule = rule_scores(asked, found.answers) if all("answers" in q.row for q in asked) else {}
     told: dict[str, Any] = {"questions": len(asked), "turns": sum(len(a.turns) for a in found.answers),
                             "template": found.template, "prompts_cut": found.cut, "answers_unfinished": found.unfinished,
                             "new_tokens": found.new_tokens} | by_rule
@@ -57,18 +57,12 @@ def rule_scores(asked: Sequence[Question], answers: Sequence[ModelAnswer]) -> di
 
 
 def read(questions: Path | None, source: Path | None) -> list[Question]:
-    """The questions of a file, or of the tiny world where it is the source. Raises Refused where neither is given."""
-    from methods.parts import Refused
-    from suites.mt_bench import formats
+    """The questions of a file, or of a folder of data sets (the tiny world's own in the tiny world), or from the Hub."""
+    from suites.mt_bench import formats, hub, world
 
     if questions is not None:
         return formats.read_questions(questions, None)
-    if source is None:
-        raise Refused("cannot answer MT-Bench; because its questions are not ours to bring along; fetch question.jsonl "
-                      f"({formats.Question.where}) and name it with --questions, or use --source world")
-    from suites.mt_bench.world import questions as of_world
-
-    return of_world(source)
+    return world.questions(source) if source is not None and world.there(source) else hub.questions(source)
 
 
 def name_of(model: str, adapters: Sequence[str]) -> str:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from suites.mt_bench.report import Report
 
+FEW = 3
+"""Pairs of models up to which differences are shown by turn and category too; they are in the files in any case."""
 ONLY_IF_ANY = ("failed", "missing", "left_out")
 """Counts that are shown where there are any."""
 
@@ -72,15 +74,31 @@ def show(made: Report) -> None:
         judges = ", ".join(dict.fromkeys(scores["judge"]))
         several = ("judge",) if scores["judge"].nunique() > 1 else ()
         render(console, scores, f"Scores by the judge {judges}", (*several, "model", "part"))
-    overall = made.differences[made.differences["part"] == "overall"] if len(made.differences) else made.differences
-    render(console, overall, "Differences of models, question by question", ("judge", "first", "second"))
+    shown = made.differences
+    named: tuple[str, ...] = ("judge", "first", "second", "part")
+    if len(shown) and len(shown[["judge", "first", "second"]].drop_duplicates()) > FEW:
+        shown, named = shown[shown["part"] == "overall"], named[:-1]
+    render(console, shown, "Differences of models, question by question", named)
     render(console, made.agreement, "Agreement of judges on the same answers", ("judge_1", "judge_2", "part"))
+    cross(console, made.confusion)
     render(console, made.length, "Rank correlation of score and length of an answer", ("judge", "model", "measure"))
     render(console, made.wins, "Pairs: share won by the first model", ("judge", "model_1", "model_2"))
     render(console, made.position, "Does the verdict go with the position?", ("judge", "measure"))
     console.print("Intervals: 90 %, by a bootstrap over questions (all turns of a question are drawn together).", soft_wrap=True)
     for note in made.notes:
         console.print(escape(note), soft_wrap=True)
+
+
+def cross(console: Console, confusion: pd.DataFrame) -> None:
+    """How often one judge gave a score where the other gave another, over all answers; by category it is in the files."""
+    overall = confusion[confusion["part"] == "overall"] if len(confusion) else confusion
+    for names, own in overall.groupby(["judge_1", "judge_2"], sort=False) if len(overall) else []:
+        one, two = (escape(str(name)) for name in names)
+        counts = own.pivot(index="score_1", columns="score_2", values="n").fillna(0).astype(int)
+        shown = Table(one, *(str(c) for c in counts.columns), title=f"Scores by {one} (rows) and {two}")
+        for score, row in counts.iterrows():
+            shown.add_row(str(score), *(str(n) if n else "" for n in row))
+        console.print(shown)
 
 
 def render(console: Console, frame: pd.DataFrame, title: str, names: tuple[str, ...]) -> None:
@@ -115,7 +133,8 @@ def save(made: Report, out: Path) -> list[Path]:
 
     figures = []
     with spoken(out):
-        for name, table in {"differences": made.differences, "agreement": made.agreement, "length": made.length,
+        for name, table in {"differences": made.differences, "agreement": made.agreement, "confusion": made.confusion,
+                            "length": made.length,
                             "wins": made.wins, "position": made.position}.items():
             if len(table):
                 atomic.write_text(out / f"{name}.csv", table.to_csv(index=False))

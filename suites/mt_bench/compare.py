@@ -53,22 +53,29 @@ def differences(frame: pd.DataFrame, *, across_judges: bool = False) -> pd.DataF
 
 
 def agreement(frame: pd.DataFrame, judge_1: str, judge_2: str) -> pd.DataFrame:
-    """Rows part, spearman, kendall (tau-b), mean_absolute_difference, mean_difference (judge_1 - judge_2), n, left_out (answers
-    that one of the judges has no score for, or whose texts were not the same)."""
+    """Rows part, spearman, kendall (tau-b), mean_absolute_difference, mean_difference (judge_1 - judge_2), same and within_1
+    (shares of answers whose two scores are the same, or no more than a point apart), n, left_out (answers that one of the judges
+    has no score for, or whose texts were not the same)."""
+    return pd.DataFrame([{"part": name, **_agree(subset)} for name, subset in parts(_of_both(frame, judge_1, judge_2))])
+
+
+def confusion(frame: pd.DataFrame, judge_1: str, judge_2: str) -> pd.DataFrame:
+    """Rows part, score_1, score_2 (rounded to whole scores), n: how often judge_1 gave the one where judge_2 gave the other."""
+    both = _of_both(frame, judge_1, judge_2).dropna(subset=["score", "score_2"])
+    rounded = both.assign(score_1=both["score"].round().astype(int), score_2=both["score_2"].round().astype(int))
+    counted = [subset.groupby(["score_1", "score_2"]).size().reset_index(name="n").assign(part=name)
+               for name, subset in parts(rounded)] if len(rounded) else []
+    return pd.concat(counted, ignore_index=True)[["part", "score_1", "score_2", "n"]] if counted else pd.DataFrame()
+
+
+def _of_both(frame: pd.DataFrame, judge_1: str, judge_2: str) -> pd.DataFrame:
+    """One row an answer: `score` by judge_1 and `score_2` by judge_2, none where the texts were not the same."""
     ours, theirs = (_by(frame, judge) for judge in (judge_1, judge_2))
     both = ours.merge(theirs, on=["question_id", "turn", "model"], how="outer", suffixes=("", "_2"))
     both["category"] = both["category"].where(both["category"].notna(), both["category_2"])
     other = (both["prompt"] == both["prompt_2"]) & (both["user_prompt"] != both["user_prompt_2"])
     both.loc[other, "score"] = float("nan")
-    return pd.DataFrame([{"part": name, **_agree(subset)} for name, subset in parts(both)])
-
-
-def confusion(frame: pd.DataFrame, judge_1: str, judge_2: str) -> pd.DataFrame:
-    """How often judge_1 (rows) gave a score where judge_2 (columns) gave another, rounded to whole scores."""
-    both = _by(frame, judge_1).merge(_by(frame, judge_2), on=["question_id", "turn", "model"], suffixes=("", "_2"))
-    both = both.dropna(subset=["score", "score_2"])
-    return pd.crosstab(both["score"].round().astype(int), both["score_2"].round().astype(int), rownames=[judge_1],
-                       colnames=[judge_2])
+    return both
 
 
 def _paired(ours: pd.DataFrame, theirs: pd.DataFrame, first: str, second: str, *, across_judges: bool) -> pd.DataFrame:
@@ -87,11 +94,14 @@ def _paired(ours: pd.DataFrame, theirs: pd.DataFrame, first: str, second: str, *
 def _agree(subset: pd.DataFrame) -> dict[str, float]:
     has = subset.dropna(subset=["score", "score_2"])
     a, b = has["score"].to_numpy(), has["score_2"].to_numpy()
+    apart = np.abs(a - b)
     varied = len(a) > 1 and np.ptp(a) > 0 and np.ptp(b) > 0
     return {"spearman": float(stats.spearmanr(a, b).statistic) if varied else float("nan"),
             "kendall": float(stats.kendalltau(a, b).statistic) if varied else float("nan"),
-            "mean_absolute_difference": float(np.abs(a - b).mean()) if len(a) else float("nan"),
-            "mean_difference": float((a - b).mean()) if len(a) else float("nan"), "n": len(a), "left_out": len(subset) - len(a)}
+            "mean_absolute_difference": float(apart.mean()) if len(a) else float("nan"),
+            "mean_difference": float((a - b).mean()) if len(a) else float("nan"),
+            "same": float((apart == 0).mean()) if len(a) else float("nan"),
+            "within_1": float((apart <= 1).mean()) if len(a) else float("nan"), "n": len(a), "left_out": len(subset) - len(a)}
 
 
 def _of(frame: pd.DataFrame, model: str) -> pd.DataFrame:

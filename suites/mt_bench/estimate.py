@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from methods.parts import Refused
-from suites.mt_bench.grading import Asked
+from suites.mt_bench.wanted import Wanted
 
 CHARACTERS_PER_TOKEN = 4
 
@@ -45,7 +45,7 @@ class Estimate:
                 "fail not counted.")
 
 
-def estimate(missing: Sequence[Asked], judge: str, max_tokens: int = 2048, price_in: float | None = None,
+def estimate(missing: Sequence[Wanted], judge: str, max_tokens: int = 2048, price_in: float | None = None,
              price_out: float | None = None) -> Estimate:
     """`missing`: what will be asked for; `max_tokens`: the most of one judgment."""
     count, how = counter(judge)

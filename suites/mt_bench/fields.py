@@ -51,6 +51,13 @@ def number(row: Row, name: str, default: float | None = None) -> float:
     return value
 
 
+def flag(row: Row, name: str) -> bool:
+    value = get(row, name)
+    if not isinstance(value, bool):
+        raise BadLine(f"{name!r} is {value!r} and neither true nor false")
+    return value
+
+
 def turn(row: Row) -> int:
     value = get(row, "turn")
     if value not in (1, 2) or not isinstance(value, int) or isinstance(value, bool):

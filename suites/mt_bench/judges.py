@@ -19,6 +19,8 @@ from suites.mt_bench.complaints import Complaints, shown
 from suites.mt_bench.patience import Failed, Transient
 
 KEY_VARIABLE = "OPENAI_API_KEY"
+LONGEST = 2048
+"""Tokens of a judgment, at most."""
 STAND_IN = "none"
 """Sent as key where the environment has none and the server was named: local servers want none."""
 
@@ -51,7 +53,7 @@ class OpenAiJudge:
     base_url: str | None = None
     key_variable: str = KEY_VARIABLE
     timeout_s: float = 300.0
-    max_tokens: int = 2048
+    max_tokens: int = LONGEST
     temperature: float = 0.0
     _client: openai.OpenAI = field(init=False, repr=False, compare=False)
     _complaints: Complaints = field(init=False, repr=False, compare=False)
@@ -108,7 +110,7 @@ class LocalJudge:
     model: Any = field(repr=False)
     tokenizer: Any = field(repr=False)
     template: str
-    max_tokens: int = 2048
+    max_tokens: int = LONGEST
     _turn: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -5,7 +5,7 @@ verdict was found) is None here, and is written as it was read.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import ClassVar, Literal, Self
 
 from suites.mt_bench import fields
@@ -74,3 +74,32 @@ class Pair:
                  "g2_user_prompt", "g2_judgment", "turn")
         return fields.over(self.row, {**{name: getattr(self, name) for name in names}, "judge": list(self.judge)},
                            {"tstamp": self.tstamp})
+
+
+@dataclass(frozen=True)
+class Game:
+    """One game of a pair, kept until the other is there too; FastChat has no such record. `swapped`: model_2 was shown as A."""
+
+    question_id: int
+    model_1: str
+    model_2: str
+    swapped: bool
+    judge: tuple[str, str]
+    user_prompt: str
+    judgment: str
+    turn: int
+    tstamp: float
+    where: ClassVar[str] = "written beside a file of pairs while it is not complete"
+
+    @property
+    def pair(self) -> tuple[int, int, str, str]:
+        return self.question_id, self.turn, self.model_1, self.model_2
+
+    @classmethod
+    def of(cls, row: Row) -> Self:
+        return cls(fields.question_id(row), fields.text(row, "model_1"), fields.text(row, "model_2"), fields.flag(row, "swapped"),
+                   fields.judge(row), fields.text(row, "user_prompt"), fields.text(row, "judgment"), fields.turn(row),
+                   fields.number(row, "tstamp"))
+
+    def as_row(self) -> Row:
+        return {**asdict(self), "judge": list(self.judge)}

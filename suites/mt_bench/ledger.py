@@ -1,7 +1,8 @@
 """The file of judgments that a run appends to: a judgment is in it, on the disk, before the next thing happens to it.
 
-Lines are FastChat's single judgments (gen_judgment.py). A line goes out by one write and is synced; one that a kill tore is
-cut off at the next start, and one whole but for its line feed is kept. A lock (flock) keeps a second process out.
+Lines are records of one kind, such as FastChat's single judgments (gen_judgment.py). A line goes out by one write and is synced;
+one that a kill tore is cut off at the next start, and one whole but for its line feed is kept. A lock (flock) keeps a second
+process out.
 """
 from __future__ import annotations
 
@@ -13,22 +14,25 @@ import os
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 from methods.parts import Refused
 from suites.mt_bench import formats, jsonl
-from suites.mt_bench.judgments import Single
+from suites.mt_bench.formats import Record
 
 log = logging.getLogger(__name__)
 
 
-class Ledger:
+Kind = TypeVar("Kind", bound=Record)
+
+
+class Ledger(Generic[Kind]):
     """To be used as a context manager. Raises Refused where another process has the file, or a line is no judgment."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kind: type[Kind]) -> None:
         if path.suffix == ".gz":
             raise Refused(f"cannot append judgments to {path}; because it is compressed; use a name that ends with .jsonl")
-        self.path = path
+        self.path, self._kind = path, kind
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -38,7 +42,7 @@ class Ledger:
             self._alone()
             self._mend()
             _sync_folder(self.path.parent)
-            self.found = formats.read(Single, self.path) if os.fstat(self._file).st_size else []
+            self.found = formats.read(self._kind, self.path) if os.fstat(self._file).st_size else []
         except BaseException:
             os.close(self._file)
             raise
@@ -47,7 +51,7 @@ class Ledger:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         os.close(self._file)  # which also lets go of the lock
 
-    def add(self, judgment: Single) -> None:
+    def add(self, judgment: Kind) -> None:
         """Appends one line from any thread. An OSError (full disk) leaves no part of it."""
         content = (jsonl.line(judgment.as_row()) + "\n").encode()
         with self._lock:

@@ -4,6 +4,7 @@ Scores of a rule are no scores of GPT-4 and stand in no table beside them. The t
 """
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ MOST_NEW = 24
 def evaluate(model: nn.Module, tokenizer: Any, calls: Sequence[tuple[str, int | None, int | None]], *, source: Path | None,
              batch_size: int, device: str | torch.device | None = None) -> Evaluation:
     """Scores by turn and category. Raises Refused where no rule can judge: on the real questions."""
-    if source is None or not (source / world.SET).is_dir():
+    if source is None or not world.there(source):
         raise Refused("cannot score MT-Bench here; because its answers need a judge that reads; write them with "
                       "`python -m repro eval --suite mt_bench --questions FILE --answers FILE` and grade them with `python -m "
                       "repro judge`, or use --source world")
@@ -56,6 +57,6 @@ def _table(asked: Sequence[Question], answers: Sequence[Any]) -> pd.DataFrame:
     said = {a.question_id: a for a in answers}
     return pd.DataFrame([{
         "suite": NAME, "task": by_question[j.question_id].category, "item": 10 * j.question_id + j.turn,
-        "fact": f"question {j.question_id}", "correct": j.score, "target": None, "gold": None, "loglik": None,
+        "fact": f"question {j.question_id}", "correct": float(j.score or math.nan), "target": None, "gold": None, "loglik": None,
         "answer": said[j.question_id].turns[j.turn - 1], "truncated": False, "tied": False,
     } for j in world.judge(asked, answers)])

@@ -21,7 +21,7 @@ Prompts = Mapping[str, JudgePrompt]
 
 
 @dataclass(frozen=True)
-class Asked:
+class Filled:
     """A prompt ready to be sent; `name` goes into the judgment's record."""
 
     name: str
@@ -42,7 +42,7 @@ def name(mode: Literal["single", "pair"], turn: int, referenced: bool) -> str:
 
 
 def single(prompts: Prompts, question: Question, answer: ModelAnswer, turn: int, reference: ModelAnswer | None = None, *,
-           referenced: bool | None = None) -> Asked:
+           referenced: bool | None = None) -> Filled:
     """The prompt that grades one answer. `referenced` overrides what the question's category asks for (None)."""
     beside = needs_reference(question) if referenced is None else referenced
     shown = _question(question, turn) | _answer(answer, turn, "answer") | _reference(question, reference, turn, beside)
@@ -50,7 +50,7 @@ def single(prompts: Prompts, question: Question, answer: ModelAnswer, turn: int,
 
 
 def pair(prompts: Prompts, question: Question, first: ModelAnswer, second: ModelAnswer, turn: int,
-         reference: ModelAnswer | None = None, *, referenced: bool | None = None) -> Asked:
+         reference: ModelAnswer | None = None, *, referenced: bool | None = None) -> Filled:
     """The prompt that compares two answers, the first of them as assistant A."""
     beside = needs_reference(question) if referenced is None else referenced
     shown = (_question(question, turn) | _answer(first, turn, "answer_a") | _answer(second, turn, "answer_b")
@@ -59,7 +59,7 @@ def pair(prompts: Prompts, question: Question, first: ModelAnswer, second: Model
 
 
 def games(prompts: Prompts, question: Question, model_1: ModelAnswer, model_2: ModelAnswer, turn: int,
-          reference: ModelAnswer | None = None, *, referenced: bool | None = None) -> tuple[Asked, Asked]:
+          reference: ModelAnswer | None = None, *, referenced: bool | None = None) -> tuple[Filled, Filled]:
     """Both games of a pair: model_1 as A, then model_2 as A."""
     return (pair(prompts, question, model_1, model_2, turn, reference, referenced=referenced),
             pair(prompts, question, model_2, model_1, turn, reference, referenced=referenced))
@@ -94,13 +94,13 @@ def _first(texts: Iterable[str], turn: int, what: str) -> list[str]:
     return found
 
 
-def _filled(prompts: Prompts, wanted: str, shown: dict[str, str]) -> Asked:
+def _filled(prompts: Prompts, wanted: str, shown: dict[str, str]) -> Filled:
     if wanted not in prompts:
         raise Refused(f"cannot ask a judge with the prompt {wanted}; because the prompts are {', '.join(prompts) or 'none'}; use "
                       f"a file that has it ({JudgePrompt.where})")
     prompt = prompts[wanted]
     try:
-        return Asked(wanted, prompt.system_prompt, prompt.prompt_template.format(**shown))
+        return Filled(wanted, prompt.system_prompt, prompt.prompt_template.format(**shown))
     except (KeyError, IndexError, ValueError) as error:
         raise Refused(f"cannot fill the template of {wanted}; because of its field {error}, where there are "
                       f"{', '.join(shown)}; mend the file of judge prompts") from error

@@ -24,6 +24,7 @@ class Report:
     """One for each judge, or a single one across judges."""
     differences: pd.DataFrame = field(default_factory=pd.DataFrame)
     agreement: pd.DataFrame = field(default_factory=pd.DataFrame)
+    confusion: pd.DataFrame = field(default_factory=pd.DataFrame)
     length: pd.DataFrame = field(default_factory=pd.DataFrame)
     wins: pd.DataFrame = field(default_factory=pd.DataFrame)
     position: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -40,19 +41,22 @@ def report(given: Judgments, questions: Sequence[Question] | None = None, answer
     judges = list(dict.fromkeys(frame["judge"]))
     tables = [frame] if across_judges else [frame[frame["judge"] == judge] for judge in judges]
     return replace(beside, scores=tuple(scores.table(t, across_judges=across_judges) for t in tables),
-                   differences=compare.differences(frame, across_judges=across_judges), agreement=_agreement(frame, judges),
+                   differences=compare.differences(frame, across_judges=across_judges), **_between(frame, judges),
                    length=pd.DataFrame() if answers is None else bias.length(frame, answers),
                    notes=tuple(_notes(frame, policy, questions is None, answers is None)))
 
 
-def _agreement(frame: pd.DataFrame, judges: Sequence[str]) -> pd.DataFrame:
-    """Of every two judges that have judged an answer both."""
-    found = []
+def _between(frame: pd.DataFrame, judges: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Agreement and confusion of every two judges that have judged an answer both."""
+    agree, confused = [], []
     for one, two in combinations(judges, 2):
         rows = compare.agreement(frame, one, two)
         if rows["n"].iloc[0]:
-            found.append(rows.assign(judge_1=one, judge_2=two))
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+            agree.append(rows.assign(judge_1=one, judge_2=two))
+            confused.append(compare.confusion(frame, one, two).assign(judge_1=one, judge_2=two))
+    if not agree:
+        return {}
+    return {"agreement": pd.concat(agree, ignore_index=True), "confusion": pd.concat(confused, ignore_index=True)}
 
 
 def _notes(frame: pd.DataFrame, policy: Policy, no_questions: bool, no_answers: bool) -> list[str]:

@@ -8,6 +8,7 @@ import json
 import re
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,16 @@ from methods.parts import Refused
 from suites import data
 from suites.mt_bench.formats import ModelAnswer, Question
 from suites.mt_bench.judgments import Single
+from suites.mt_bench.verdicts import rating
+from suites.mt_bench.wanted import Asked
 
 SET, JUDGE = "world/two-turn", ("rule", "world-v1")
 RIGHT, WRONG = 10.0, 1.0
+
+
+def there(root: Path) -> bool:
+    """Whether the folder is a tiny world."""
+    return (root / SET).is_dir()
 
 
 def questions(root: Path, split: str = "test") -> list[Question]:
@@ -27,19 +35,34 @@ def questions(root: Path, split: str = "test") -> list[Question]:
             for r in rows]
 
 
-def judge(asked: Sequence[Question], answers: Sequence[ModelAnswer]) -> list[Single]:
-    """A judgment of every turn. Raises Refused for a question without a rule for it."""
-    found = []
-    for question, answer in zip(asked, answers, strict=True):
-        rules = question.row.get("answers") or ()
+@dataclass(frozen=True)
+class RuleJudge:
+    """A judge (see `judges.Judge`) whose instruction is a rule: it says what the answer gets."""
+
+    name: str = JUDGE[0]
+
+    def __call__(self, system: str, user: str) -> str:
+        return f"Rating: [[{RIGHT if holds(json.loads(system), user) else WRONG:g}]]"
+
+
+def wanted(asked: Sequence[Question], answers: Sequence[ModelAnswer]) -> list[Asked]:
+    """A score of every turn of every answer, by its question's rule. Raises Refused for a question without a rule for it."""
+    known, found = {q.question_id: q for q in asked}, []
+    for answer in answers:
+        rules = _rules(known[answer.question_id].row.get("answers") or ()) if answer.question_id in known else []
         if len(rules) < len(answer.turns):
-            raise Refused(f"cannot judge question {question.question_id} by rule; because it has {len(rules)} rules for "
+            raise Refused(f"cannot judge question {answer.question_id} by rule; because it has {len(rules)} rules for "
                           f"{len(answer.turns)} answers; use the tiny world's questions, or a judge that reads")
-        for turn, (rule, text) in enumerate(zip(rules, answer.turns, strict=False), start=1):
-            score = RIGHT if holds(rule, text) else WRONG
-            found.append(Single(question.question_id, answer.model_id, JUDGE, text, f"Rating: [[{score:g}]]", score, turn,
-                                time.time()))
+        found += [Asked(answer.question_id, turn, answer.model_id, json.dumps(rule), text, JUDGE[1])
+                  for turn, (rule, text) in enumerate(zip(rules, answer.turns, strict=False), start=1)]
     return found
+
+
+def judge(asked: Sequence[Question], answers: Sequence[ModelAnswer]) -> list[Single]:
+    """A judgment of every turn. Raises Refused as `wanted` does."""
+    says = RuleJudge()
+    judged = [(a, says(a.system, a.user)) for a in wanted(asked, answers)]
+    return [Single(a.question_id, a.model, JUDGE, a.user, said, rating(said), a.turn, time.time()) for a, said in judged]
 
 
 def holds(rule: Mapping[str, Any], answer: str) -> bool:

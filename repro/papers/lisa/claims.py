@@ -1,6 +1,7 @@
 """LISA's headline claims (C1-C12), each with what would refute it and the controls that could explain it away.
 
-Where the paper measures with MT-Bench and a judge model, held-out loss stands in until the judge suite exists.
+Where the paper measures with MT-Bench and GPT-4, three things stand beside each other: what only that judge could tell
+(untestable), the same comparison under the judge that there is (a rule, where questions have one), and held-out loss.
 """
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from repro.claims import Claim, Contrast, Control
 from repro.papers.lisa.arms import DRAWS, suffix
 from repro.papers.lisa.measures import (
     AGIEVAL,
+    CHAT_ALL,
     DRIFT,
     GSM8K,
     LOSS,
@@ -25,12 +27,15 @@ from repro.scales import Scale, get
 TWICE, TENTH = math.log10(2), math.log10(1.1)
 PAR_LOSS, PAR_POINTS = 0.02, 3.0
 """Margins of "on par": nats of held-out loss, points of accuracy. Ours; the paper states none."""
+PAR_JUDGED = 0.13
+"""Points of a judge: the spread between seeds that the paper finds small (section 4.5, table 7)."""
 
 
 def claims(scale_name: str) -> tuple[Claim, ...]:
     """The claims in the paper's order, on every base model of the scale's main comparison."""
     scale = get(scale_name)
-    return (*_norms_and_cost(), *(_on_all_bases(c, scale) for c in _against_others()), *_scale_up(scale), *_ablations())
+    with_others = (_on_all_bases(c, scale) for c in _against_others(scale))
+    return (*_norms_and_cost(), *with_others, *_scale_up(scale), *_ablations())
 
 
 def _on_all_bases(claim: Claim, scale: Scale) -> Claim:
@@ -105,7 +110,7 @@ def _norms_and_cost() -> tuple[Claim, ...]:
     )
 
 
-def _against_others() -> tuple[Claim, ...]:
+def _against_others(scale: Scale) -> tuple[Claim, ...]:
     par = tuple(
         Contrast(f"{m.label}: LISA no worse than {name}", "lisa", arm, m, "at least", PAR_POINTS)
         for m in (MMLU, AGIEVAL, WINOGRANDE) for arm, name in (("full", "full tuning"), ("lora", "LoRA"), ("galore", "GaLore")))
@@ -122,10 +127,36 @@ def _against_others() -> tuple[Claim, ...]:
               (_alone("lora"), _one_draw("lora"),
                _instead("LoRA on embeddings and head too", "lora-embeddings", "lora",
                         "LoRA lost only because it could not move embeddings and head"), SMALLER_STEPS),
-              note="the paper's gain of 10-35 % is on MT-Bench, whose judge suite is not part of this yet"),
+              note="the paper's gain of 10-35 % is on MT-Bench: C5a, C5b"),
+        _by_gpt_4(),
+        _by_rule(scale),
         Claim("C6", "LISA is on par or better on MMLU, AGIEval and WinoGrande", "section 4.2, table 2",
               f"an accuracy lower by more than {PAR_POINTS:g} points", par, blind),
     )
+
+
+def _by_gpt_4() -> Claim:
+    return Claim("C5a", "LISA beats LoRA by 10-35 % on MT-Bench and is at least as good as full tuning, as GPT-4 judges",
+                 "section 4.2, tables 3 and 8", "lower scores by the same judge", untried="untestable",
+                 reason="the GPT-4 that judged cannot be called any more, and no other judge's points are its points; "
+                        "another judge decides the same comparison under its own name (C5b)")
+
+
+def _by_rule(scale: Scale) -> Claim:
+    """The same comparison under the judge that the scale has."""
+    statement = "LISA beats LoRA and is at least as good as full tuning on two-turn questions, as the tiny world's rule judges"
+    source, refuted = "section 4.2, tables 3 and 8, under another judge", "lower scores by the rule"
+    if not scale.setting("lisa.chat"):
+        return Claim("C5b", statement, source, refuted, untried="untestable",
+                     reason="only the tiny world's questions have rules; let models answer MT-Bench's own (eval --suite "
+                            "mt_bench) and any judge grade them (judge, judge-report)")
+    blind = Control("can the questions see tuning at all",
+                    (Contrast("not tuned as good as full tuning", "vanilla", "full", CHAT_ALL, "at least", PAR_JUDGED),),
+                    "the questions do not tell a tuned model from one that was not, so being on par means nothing")
+    return Claim("C5b", statement, source, refuted,
+                 (Contrast("LISA above LoRA", "lisa", "lora", CHAT_ALL),
+                  Contrast("LISA no worse than full tuning", "lisa", "full", CHAT_ALL, "at least", PAR_JUDGED)), (blind,),
+                 note="ten points for a right answer, one for another: no judge's points, least of all GPT-4's")
 
 
 def _scale_up(scale: Scale) -> tuple[Claim, ...]:
