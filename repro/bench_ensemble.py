@@ -47,11 +47,20 @@ def embedded() -> Any:
 
 
 def large() -> Any:
-    """A random Llama of 63 million weights."""
+    """A random Llama of 63 million weights, nine tenths of them in its blocks."""
+    return llama(4096, 768, 2048, 12)
+
+
+def wordy() -> Any:
+    """A random Llama of 58 million weights with the real one's vocabulary."""
+    return llama(32000, 512, 1376, 8)
+
+
+def llama(vocabulary: int, hidden: int, inner: int, heads: int) -> Any:
     torch.manual_seed(0)
     return LlamaForCausalLM(LlamaConfig(
-        vocab_size=4096, hidden_size=768, intermediate_size=2048, num_hidden_layers=8, num_attention_heads=12,
-        num_key_value_heads=12, max_position_embeddings=512, tie_word_embeddings=False)).eval()
+        vocab_size=vocabulary, hidden_size=hidden, intermediate_size=inner, num_hidden_layers=8, num_attention_heads=heads,
+        num_key_value_heads=heads, max_position_embeddings=512, tie_word_embeddings=False)).eval()
 
 
 @dataclass(frozen=True)
@@ -65,7 +74,8 @@ class Setting:
 
 
 BASES: Mapping[str, Setting] = {"embedded": Setting(embedded, (2, 3, 4)), "63 M": Setting(large, (3, 6, 6)),
-                                "63 M, all linear layers": Setting(large, (3, 6), everywhere=True)}
+                                "58 M": Setting(wordy, (3, 6, 6)),
+                                "58 M, all linear layers": Setting(wordy, (3, 6), everywhere=True)}
 
 
 @dataclass(frozen=True)

@@ -114,9 +114,13 @@ def render(console: Console, frame: pd.DataFrame, title: str, names: tuple[str, 
     estimate = ["mean", "90 % interval"] if "low" in frame else []
     shown = Table(*(c.replace("_", " ") for c in names), *estimate, *(c.replace("_", " ") for c in others), title=escape(title))
     for row in frame.to_dict("records"):
-        numbers = [number(row["mean"]), f"{number(row['low'])} to {number(row['high'])}"] if estimate else []
+        numbers = [number(row["mean"]), interval(row["low"], row["high"])] if estimate else []
         shown.add_row(*(escape(str(row[c])) for c in names), *numbers, *(number(row[c]) for c in others))
     console.print(shown)
+
+
+def interval(low: float, high: float) -> str:
+    return "-" if math.isnan(low) else f"{number(low)} to {number(high)}"
 
 
 def number(value: Any) -> str:
