@@ -69,8 +69,8 @@ class Store:
         return list(self._indexed(scale, paper, json.loads(index.read_text())))
 
     def write_index(self, scale: str, paper: str, runs: Sequence[Run]) -> None:
-        """Notes which run stands for which arm and seed of the paper."""
-        rows = [{"arm": r.arm.name, "seed": r.seed, "run_id": r.id} for r in runs]
+        """Notes which run stands for which arm and seed of the paper, and whether a plain call asks for it."""
+        rows = [{"arm": r.arm.name, "seed": r.seed, "run_id": r.id, "core": r.arm.core} for r in runs]
         text = json.dumps(rows, indent=1) + "\n"
         path = self.root / scale / "index" / f"{paper}.json"
         if not path.exists() or path.read_text() != text:

@@ -56,7 +56,8 @@ def refused(said: Said, *words: str) -> None:
 def test_help_lists_every_command(call: Call) -> None:
     said = call("--help")
     assert said.status == 0
-    for name in ("all", "plan", "run", "report", "check", "list", "matrix", "train", "eval", "pretrain", "show", "tune"):
+    for name in ("all", "plan", "run", "report", "check", "accept", "list", "matrix", "train", "eval", "pretrain", "show",
+                 "tune"):
         assert f" {name} " in said.out
 
 
@@ -119,6 +120,7 @@ def test_show_prints_a_record_by_run_and_by_arm(call: Call, results: Path) -> No
 
 def test_check_tells_equal_from_worse_and_from_nothing(call: Call, results: Path, tmp_path: Path) -> None:
     reference = Store(tmp_path / "reference")
+    Store(results / "runs").write_index("tiny", "fake", [run("good")])
     words = ("check", "--out", results, "--reference", reference.root)
     refused(call(*words), "share no finished run")
     reference.put(*result(run("good"), 0.5))
@@ -126,7 +128,7 @@ def test_check_tells_equal_from_worse_and_from_nothing(call: Call, results: Path
     reference.put(*result(run("good"), 0.9))
     said = call(*words, "--json")
     assert said.status == 1
-    assert [d["suite"] for d in json.loads(said.out)["beyond"]] == ["mmlu"]
+    assert [d["name"] for d in json.loads(said.out)["failed"]] == ["mmlu acc"]
 
 
 def test_check_sees_a_run_that_fails_now(call: Call, results: Path, tmp_path: Path) -> None:

@@ -3,13 +3,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from repro.commands.check import REFERENCE, Reference
 from repro.commands.options import RESULTS, Arms, Json, Out, Papers, ScaleName
 from repro.commands.studying import one_of
+
+if TYPE_CHECKING:
+    from repro.plan import Which
 
 Reason = Annotated[str, typer.Option("--reason", help="Why these numbers are right; kept beside them.")]
 Repeats = Annotated[list[Path] | None, typer.Option("--noise", help="A results folder (--out) of a repeat of one command; name "
@@ -30,7 +33,7 @@ def accept(reason: Reason, scale: ScaleName = "tiny", paper: Papers = None, arms
     if noise:
         print(noises.write(noise, scale, reference, reason))
         return
-    which = "all" if one_of("--arms", arms, ("core", "all")) == "all" else "core"
+    which: Which = "all" if one_of("--arms", arms, ("core", "all")) == "all" else "core"
     promote.finish(reference, scale)
     with locked(out / "runs" / scale):
         made = promote.promotion(Store(out / "runs"), Store(reference), scale, paper or (), which)

@@ -4,12 +4,15 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from repro.commands.options import HOUSE, RESULTS, Arms, Json, Out, Papers, ScaleName
 from repro.commands.studying import one_of
+
+if TYPE_CHECKING:
+    from repro.plan import Which
 
 REFERENCE = HOUSE / "results" / "reference"
 Reference = Annotated[Path, typer.Option("--reference", "--baseline", help="Folder of the reference records.")]
@@ -25,7 +28,7 @@ def check(scale: ScaleName = "tiny", paper: Papers = None, arms: Arms = "core", 
     from repro.papers import PAPERS
     from repro.store import Store
 
-    which = "all" if one_of("--arms", arms, ("core", "all")) == "all" else "core"
+    which: Which = "all" if one_of("--arms", arms, ("core", "all")) == "all" else "core"
     promote.finish(reference, scale)
     judged = compare(Store(out / "runs"), Store(reference), scale, PAPERS, paper or (), which)
     report.write(judged, junit, markdown, os.environ)

@@ -1,0 +1,1 @@
+"""The regression gate: fresh records against those of reference, and what makes records the reference."""

@@ -1,0 +1,101 @@
+"""Verdicts that flipped: a paper's claims judged on both sides, where every arm behind them ran on both."""
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from repro.answered import named
+from repro.claims import Claim, Contrast, Paper
+from repro.evidence import Evidence
+from repro.gate import words
+from repro.gate.lineup import Side
+from repro.gate.words import Check
+from repro.store import read_record
+from repro.study import Arm, Record
+from repro.verdict import Verdict, judge
+
+RANK = {"supported": 3, "direction only": 2, "inconclusive": 1, "refuted": 0}
+
+
+@dataclass(frozen=True)
+class Arms:
+    """The runs of some arms of one side, as `repro.evidence` reads them."""
+
+    side: Side
+    names: Collection[str]
+
+    def records(self, scale: str, paper: str) -> list[Record]:
+        wanted = [k for k in self.side.runs if k[0] == paper and k[1] in self.names]
+        return [r for r in map(self.side.record, wanted) if r is not None]
+
+    def samples(self, run_id: str) -> pd.DataFrame:
+        return pd.read_parquet(self._stem(run_id, ".samples.parquet"))
+
+    def curve(self, run_id: str) -> pd.DataFrame:
+        return pd.read_parquet(self._stem(run_id, ".curve.parquet"))
+
+    def _stem(self, run_id: str, suffix: str) -> str:
+        return str(self.side.store.root / self.side.scale / f"{run_id}{suffix}")
+
+
+def checks(paper: Paper, before: Side, now: Side, moved: Collection[str]) -> Iterator[Check]:
+    """One check a claim that can be judged on both sides. `moved`: the arms whose records differ at all."""
+    scale = before.scale
+    arms = paper.arms(scale)
+    claims = paper.claims(scale)
+    whole = {a.name for a in arms if _ran(paper.name, a, before) and _ran(paper.name, a, now)}
+    judged = {c.id: used(c) <= whole for c in claims if c.untried is None}
+    if not any(used(c) & set(moved) and judged.get(c.id) for c in claims):
+        yield from (Check(paper.name, i, "verdict", "verdict", "same") for i, both in judged.items() if both)
+        return
+    needed = {name for c in claims if judged.get(c.id) for name in used(c)}
+    sides = [judge(claims, Evidence(Arms(side, needed), paper.name, scale, arms)) for side in (before, now)]
+    for claim, was, is_ in zip(claims, *sides, strict=True):
+        if judged.get(claim.id):
+            yield _flip(paper.name, was, is_)
+
+
+def used(claim: Claim) -> set[str]:
+    """The arms behind a claim and its controls."""
+    contrasts: list[Contrast] = [*claim.contrasts, *(x for c in claim.controls for x in c.contrasts)]
+    return {named(arm)[0] for contrast in contrasts for arm in contrast.arms}
+
+
+def _ran(paper: str, arm: Arm, side: Side) -> bool:
+    paths = [side.path(key) for seed in arm.seeds if (key := (paper, arm.name, seed)) in side.runs]
+    return bool(paths) and all(path.exists() and read_record(path).status == "done" for path in paths)
+
+
+def _flip(paper: str, was: Verdict, is_: Verdict) -> Check:
+    check = Check(paper, was.claim.id, "verdict", "verdict", "same")
+    if was.headline.split(" (")[0] == is_.headline.split(" (")[0]:
+        return check
+    why = f"was \"{was.headline}\" and is \"{is_.headline}\""
+    if was.word not in RANK or is_.word not in RANK:
+        return replace(check, outcome="skipped", why=why)
+    farthest = _farthest(was, is_)
+    if farthest <= words.EDGE:
+        return replace(check, why=f"{why}, on the edge: no effect moved by more than {farthest:.2g} of its standard error")
+    worse = _rank(is_) < _rank(was)
+    return replace(check, outcome="worse" if worse else "better", why=why, change=farthest, margin=words.EDGE)
+
+
+def _rank(verdict: Verdict) -> tuple[int, bool, bool]:
+    return RANK.get(verdict.word, -1), not verdict.explained_by, not verdict.open_controls
+
+
+def _farthest(was: Verdict, is_: Verdict) -> float:
+    """The largest move of an effect behind the verdict, in its standard errors."""
+    pairs = zip([*was.tested, *(t for c in was.controls for t in c.tested)],
+                [*is_.tested, *(t for c in is_.controls for t in c.tested)], strict=True)
+    both = [(a.estimate, b.estimate) for a, b in pairs if a.estimate is not None and b.estimate is not None]
+    return max((_move(b.mean - a.mean, a.stderr) for a, b in both), default=0.0)
+
+
+def _move(change: float, stderr: float) -> float:
+    if change == 0:
+        return 0.0
+    return abs(change) / stderr if stderr else math.inf
