@@ -44,13 +44,12 @@ def draw(tensors: Sequence[Tensor], seeds: Sequence[int], scales: Sequence[float
 
     In float32, or float64 where the group's first tensor has it. What is yielded is overwritten when the next is asked for.
     """
-    device = tensors[0].device
-    sources = [_source(seed, device) for seed in seeds]
     shapes, lengths = [t.shape for t in tensors], [t.numel() for t in tensors]
     sizes = [-(-n // LANES) * LANES for n in lengths]
     bounds = groups_of(tensors)
     dtype = torch.promote_types(tensors[0].dtype, torch.float32)
-    space = torch.empty(max(sum(sizes[a:b]) for a, b in bounds), dtype=dtype, device=device)
+    space = torch.empty(max(sum(sizes[a:b]) for a, b in bounds), dtype=dtype, device=tensors[0].device)
+    sources = [_source(seed, space) for seed in seeds]
     more = torch.empty_like(space) if len(seeds) > 1 else space
     for a, b in bounds:
         flat = space[:sum(sizes[a:b])]
@@ -103,8 +102,9 @@ class _Device:
         out.normal_(generator=self._generator)
 
 
-def _source(seed: int, device: torch.device) -> _Table | _Device:
-    return _Table(seed) if device.type == "cpu" else _Device(seed, device)
+def _source(seed: int, space: Tensor) -> _Table | _Device:
+    """The table where `space` is memory of the CPU; a subclass of Tensor (one without numbers, say) may not be."""
+    return _Table(seed) if space.device.type == "cpu" and type(space) is Tensor else _Device(seed, space.device)
 
 
 @lru_cache(maxsize=2)

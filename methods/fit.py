@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +29,11 @@ from methods.refusals import check
 from methods.streams import Streams
 from methods.training import Training
 
-__all__ = ["Diverged", "Snapshot", "Training", "fit", "mean_loss"]
+__all__ = ["Diverged", "Phase", "Snapshot", "Training", "Watch", "fit", "mean_loss"]
+
+Phase = Literal["switch", "selection", "gradient", "forward", "update"]
+Watch = Callable[[Phase], contextlib.AbstractContextManager[object]]
+"""Its context is entered around every phase of a step; "forward" is entered inside "gradient", once a micro-batch."""
 
 
 class Diverged(RuntimeError):
@@ -56,9 +60,14 @@ class Snapshot:
         self.active, self.weights, self.model = loop.moving, loop.attached.weights, loop.attached.model
 
     @property
+    def state(self) -> State:
+        """Optimizer state by weight name, selection state by a name of its own."""
+        return self._loop.state
+
+    @property
     def state_bytes(self) -> int:
         """Bytes of optimizer and selection state held now."""
-        return sum(t.nbytes for slots in self._loop.state.values() for t in slots.values())
+        return sum(t.nbytes for slots in self.state.values() for t in slots.values())
 
     def save(self, folder: Path) -> None:
         """Writes a checkpoint that `fit(resume=folder)` continues from exactly."""
@@ -66,7 +75,7 @@ class Snapshot:
 
 
 def fit(model: nn.Module, recipe: Recipe, data: Sequence[Example], training: Training, streams: Streams, *,
-        pad_id: int, resume: Path | None = None) -> Iterator[Snapshot]:
+        pad_id: int, resume: Path | None = None, watch: Watch = contextlib.nullcontext) -> Iterator[Snapshot]:
     """Trains `model` in place; yields before the first step and after every step.
 
     Raises Refused before the first step where the recipe, the model or the data cannot work (the model's dtype may have
@@ -78,7 +87,7 @@ def fit(model: nn.Module, recipe: Recipe, data: Sequence[Example], training: Tra
     if training.clip_norm is not None and recipe.estimator.gives is not Dense:
         raise Refused(f"cannot use clip_norm {training.clip_norm} with {describe(recipe.estimator)}; because the norm of a "
                       "gradient along random directions tells of the number of weights; use clip_norm=None")
-    loop = _start(model, recipe, data, training, streams, pad_id)
+    loop = _start(model, recipe, data, training, streams, pad_id, watch)
     if resume is not None:
         loop.load(resume)
     yield Snapshot(loop)
@@ -117,6 +126,7 @@ class _BatchLoss:
     micro_batch: int
     prepared: Prepared
     autocast: bool
+    watch: Watch
 
     def parts(self) -> Iterator[Tensor]:
         for start, losses in self._rows():
@@ -128,7 +138,7 @@ class _BatchLoss:
         for start in range(0, len(self.batch), self.micro_batch):
             rows = self.batch if self.micro_batch >= len(self.batch) else self.batch.rows(start, start + self.micro_batch)
             here = torch.autocast(kind, torch.bfloat16) if self.autocast else contextlib.nullcontext()
-            with here:
+            with self.watch("forward"), here:
                 losses = self.objective(self.model, rows, self.prepared)
             yield start, losses
 
@@ -154,6 +164,7 @@ class _Loop:
     steps: int
     identity: dict[str, Any]
     small: frozenset[str]
+    watch: Watch
     step: int = 0
     tokens: int = 0
     seconds: float = 0.0
@@ -174,18 +185,21 @@ class _Loop:
         model = self.attached.model
         if not model.training:
             model.train()
-        self._switch(self.attached.active(self.step))
+        with self.watch("switch"):
+            self._switch(self.attached.active(self.step))
         self._seed_dropout()
         self.lr_scale = self.training.lr_scale(self.step, self.steps)
         clock = Clock(self.step, self.steps, self.lr_scale)
         loss = self._loss(clock)
-        gradient = self.recipe.estimator(loss, model, self.moving, self.streams, self.step)
+        with self.watch("gradient"):
+            gradient = self.recipe.estimator(loss, model, self.moving, self.streams, self.step)
         self.loss = float(gradient.loss)
         if not math.isfinite(self.loss):
             gradient.settle()
             raise Diverged("loss", self.loss, self.step, loss.batch.index.tolist())
-        self._clip(gradient, loss.batch)
-        self._update(gradient, clock)
+        with self.watch("update"):
+            self._clip(gradient, loss.batch)
+            self._update(gradient, clock)
         for weight in self.moving:
             weight.tensor.grad = None
         self.tokens += int(loss.batch.attention_mask.sum())
@@ -210,14 +224,15 @@ class _Loop:
     def _loss(self, clock: Clock) -> _BatchLoss:
         """The step's batch, rows of like length together: a batch's loss knows no order, and micro-batches pad less."""
         pool, device = self._pool(), self.moving[0].tensor.device
-        chosen = self._choose(pool, clock, device)
+        with self.watch("selection"):
+            chosen = self._choose(pool, clock, device)
         self.used = tuple(pool[i] for i in chosen.index.tolist())
         by_length = sorted(range(len(chosen.index)), key=lambda i: len(self.data[pool[int(chosen.index[i])]].input_ids))
         batch = collate(self.data, [pool[int(chosen.index[i])] for i in by_length], self.pad_id)
         mass = self.recipe.objective.mass(batch).double() * chosen.weight[by_length]
         return _BatchLoss(self.recipe.objective, self.attached.model, batch.to(device), mass / mass.sum(),
                           self.training.micro_batch or len(batch), self.prepared,
-                          self.training.precision == "bf16-mixed")
+                          self.training.precision == "bf16-mixed", self.watch)
 
     def _choose(self, pool: list[int], clock: Clock, device: torch.device) -> Chosen:
         started = time.perf_counter()
@@ -283,7 +298,7 @@ class _Loop:
 
 
 def _start(model: nn.Module, recipe: Recipe, data: Sequence[Example], training: Training, streams: Streams,
-           pad_id: int) -> _Loop:
+           pad_id: int, watch: Watch) -> _Loop:
     model.to(training.weight_dtype)
     attached = recipe.scope.attach(model, streams)
     body = attached.model
@@ -299,4 +314,5 @@ def _start(model: nn.Module, recipe: Recipe, data: Sequence[Example], training: 
     steps = training.total_steps(training.batch_size * recipe.selection.pool, len(data))
     identity = {"recipe": recipe.to_json(), "training": training.to_json(), "seed": streams.seed,
                 "own seeds": dict(streams.own), "data": examples.digest(data), "steps": steps}
-    return _Loop(recipe, attached, data, training, streams, pad_id, prepared, steps, identity, small_sources(data))
+    return _Loop(recipe, attached, data, training, streams, pad_id, prepared, steps, identity, small_sources(data),
+                 watch)

@@ -9,15 +9,16 @@ from collections.abc import Callable
 
 import typer
 
-from repro.commands import calibrating, check, judge, judging, learning, looking, measuring, studying
+from repro.commands import accept, calibrating, check, judge, judging, learning, looking, measuring, memory, studying
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="Fine-tuning with little memory, put on trial: runs the papers' comparisons, shows verdicts, "
                        "and trains or measures your own model.")
 COMMANDS: dict[str, Callable[..., None]] = {
     "all": studying.everything, "plan": studying.plan, "run": studying.run, "report": studying.report,
-    "tune": studying.tune, "check": check.check, "list": looking.listing, "matrix": looking.matrix, "show": looking.show,
-    "train": learning.train, "pretrain": learning.pretrain, "eval": measuring.evaluate, "bench": measuring.bench,
+    "tune": studying.tune, "check": check.check, "accept": accept.accept, "list": looking.listing,
+    "matrix": looking.matrix, "show": looking.show, "train": learning.train, "pretrain": learning.pretrain,
+    "eval": measuring.evaluate, "bench": measuring.bench, "memory": memory.memory,
     "calibrate": calibrating.calibrate, "judge": judge.judge, "judge-report": judging.judge_report,
 }
 for name, command in COMMANDS.items():

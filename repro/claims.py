@@ -15,6 +15,7 @@ from repro.study import Arm
 
 if TYPE_CHECKING:
     from repro.landscape import Panel
+    from repro.memory.drawn import Growth, Stack
 
 Goal = Literal["above", "at least", "within"]
 """What the effect must be to hold: > margin; > -margin (no worse than the margin); between -margin and margin."""
@@ -122,17 +123,30 @@ class Contrast:
 
 
 @dataclass(frozen=True)
+class Counted:
+    """A comparison of two numbers that are counted and not sampled, such as bytes at shapes: no error and no p. It holds when
+    `value` is no more than `limit`; each gives None where it was not counted yet."""
+
+    name: str
+    value: Callable[[], float | None]
+    limit: Callable[[], float | None]
+    unit: str
+
+
+@dataclass(frozen=True)
 class Control:
-    """When all its contrasts hold, the claim is explained away: `otherwise` says by what."""
+    """When all its contrasts and counts hold, the claim is explained away: `otherwise` says by what."""
 
     name: str
     contrasts: tuple[Contrast, ...]
     otherwise: str
+    counted: tuple[Counted, ...] = ()
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One headline claim. It is supported when every contrast holds; `reason` is set where it cannot be tried here."""
+    """One headline claim, of contrasts or of counts. It is supported when every one holds; `reason` is set where it cannot be
+    tried here."""
 
     id: str
     statement: str
@@ -143,6 +157,7 @@ class Claim:
     untried: Literal["not run", "untestable"] | None = None
     reason: str = ""
     note: str = ""
+    counted: tuple[Counted, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -162,8 +177,9 @@ class Column:
     label: str
     measure: Measure | None = None
     reported: Mapping[str, str] | None = None
-    exact: Callable[[str], int | float] | None = None
-    """In place of a measure: from a row's label to a number that is counted and not sampled, so that it has no n and no error."""
+    exact: Callable[[str], int | float | None] | None = None
+    """In place of a measure: from a row's label to a number that is counted and not sampled, so that it has no n and no error;
+    None where it was not counted yet."""
 
 
 @dataclass(frozen=True)
@@ -202,13 +218,14 @@ class FigureSpec:
     (a measure by arm, minus that of the level's arm), "speed" (how many times fewer steps than the level's arm a line takes
     to a kind of curve's value, against that value), "landscape" (paths on a toy function: an illustration); of lettered
     questions "reliability", "wrong" (confidence of wrong answers), "coverage" (risk against it) and "matrix" (the measure on
-    each of `sets`); "radar": a mean by category (`sets`), which stands in the measure's suite behind a slash.
+    each of `sets`); "radar": a mean by category (`sets`), which stands in the measure's suite behind a slash; "growth" (peak
+    memory step by step) and "stacks" (what a peak is for), both of `counted`.
     """
 
     id: str
     title: str
     draws: Literal["curves", "norms", "scan", "dots", "speed", "landscape", "reliability", "wrong", "coverage", "matrix",
-                   "radar"]
+                   "radar", "growth", "stacks"]
     lines: tuple[Line, ...]
     x: str = "optimizer step"
     y: str = ""
@@ -223,10 +240,12 @@ class FigureSpec:
     """Sets of lettered questions that are shown; but for "matrix" the first alone."""
     panels: Callable[[], tuple[Panel, ...]] | None = None
     """For "landscape", in place of records: what computes its paths."""
+    counted: Callable[[], tuple[Growth, ...] | tuple[Stack, ...]] | None = None
+    """For "growth" and "stacks", in place of records; nothing where it was not counted yet."""
 
     @property
     def needs_records(self) -> bool:
-        return self.panels is None
+        return self.panels is None and self.counted is None
 
 
 @dataclass(frozen=True)

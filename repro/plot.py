@@ -8,10 +8,10 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from methods import atomic
-from repro import look, plot_answers, radar, traces
+from repro import look, plot_answers, plot_memory, radar, traces
 from repro.claims import FigureSpec
 from repro.evidence import Evidence
 from repro.look import COLOURS, MARKERS, files_of, write
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from repro.landscape import Panel
 
-FILES = (__file__, look.__file__, plot_answers.__file__, radar.__file__)
+FILES = (__file__, look.__file__, plot_answers.__file__, plot_memory.__file__, radar.__file__)
 HOW = hashlib.blake2b(b"".join(Path(str(f)).read_bytes() for f in FILES), digest_size=10).hexdigest()
 """Changes with these files: a figure drawn in another way is drawn again."""
 
@@ -43,6 +43,8 @@ def draw(spec: FigureSpec, evidence: Evidence, folder: Path) -> Drawn:
     """Writes <id>.png and <id>.svg into `folder`, unless they show these traces already."""
     if spec.panels is not None:
         return _illustration(spec, spec.panels(), folder)
+    if spec.counted is not None:
+        return _counted(spec, spec.counted(), folder)
     data = traces.of(spec, evidence)
     caption = _caption(spec, data)
     if not data.found or (spec.draws == "scan" and not any(t.x for t in data.found)):
@@ -58,6 +60,15 @@ def _illustration(spec: FigureSpec, panels: tuple[Panel, ...], folder: Path) -> 
     """A figure that no record stands behind; its note says so."""
     digest = hashlib.blake2b(repr((panels, _visible(spec), HOW)).encode(), digest_size=10).hexdigest()
     return Drawn(spec.id, spec.title, spec.note, _renewed(spec, digest, lambda: _landscape(spec, panels), folder))
+
+
+def _counted(spec: FigureSpec, parts: tuple[Any, ...], folder: Path) -> Drawn:
+    """A figure of counts, where there are some."""
+    if not parts:
+        return Drawn(spec.id, spec.title, f"{spec.note} Not counted yet.", ())
+    make: Callable[..., Figure] = plot_memory.growth if spec.draws == "growth" else plot_memory.stacks
+    digest = hashlib.blake2b(repr((parts, _visible(spec), HOW)).encode(), digest_size=10).hexdigest()
+    return Drawn(spec.id, spec.title, spec.note, _renewed(spec, digest, lambda: make(spec, parts), folder))
 
 
 def _renewed(spec: FigureSpec, digest: str, make: Callable[[], Figure], folder: Path) -> tuple[Path, ...]:

@@ -62,7 +62,8 @@ def write(papers: Sequence[Paper], scale: Scale, source: Source, out: Path, arms
         _write_files(chapter, scale, out / chapter.paper.name)
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True,
                                      undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(text=table.text, tested=words.tested, relative=lambda f: f.relative_to(out).as_posix())
+    environment.filters.update(text=table.text, tested=words.tested, counted=words.counted,
+                               relative=lambda f: f.relative_to(out).as_posix())
     page = environment.get_template("report.html.jinja").render(
         chapters=chapters, scale=scale, arms=arms, rules=words.RULES, legend=table.LEGEND)
     atomic.write_text(out / "index.html", page)

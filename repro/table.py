@@ -77,7 +77,8 @@ def _entries(row: Row, column: Column, evidence: Evidence) -> list[Entry]:
     paper: list[Entry] = []
     if column.reported is not None:
         paper = [printed(evidence.paper, {**row.reported, **column.reported}) if row.reported else "–"]
-    exact: list[Entry] = [Exact(column.exact(row.label))] if column.exact else []
+    value = column.exact(row.label) if column.exact else None
+    exact: list[Entry] = ([Exact(value)] if value is not None else ["not run"]) if column.exact else []
     return paper + exact + ([ours(row.arm, column.measure, evidence)] if column.measure else [])
 
 

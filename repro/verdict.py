@@ -7,6 +7,8 @@
 - `supported`: the corrected p is <= 0.05. `direction only`: every effect is on the claimed side, but the size it claims or
   the correction is not met. `refuted`: the opposite of a contrast is shown. `inconclusive`: neither, with the number of
   seeds it would take. One seed, or fewer than 10 independent items, is always inconclusive. A failed seed counts as absent.
+- A claim of counts (bytes at a model's shapes, simulated) has no chance in it: no p, no seeds, no correction. It is
+  `supported` when every count holds, `refuted` when one does not.
 - A control that holds explains the claim away: the verdict then reads "supported, but explained by its control", and the
   claim does not stand. Nor does it stand while a control is undecided (neither shown to hold nor to fail): the verdict then
   names it. A claim whose controls have not all run cannot be supported: it is inconclusive until they have.
@@ -18,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from repro.bootstrap import LEVEL, Estimate, estimate, seeds_needed
-from repro.claims import Claim, Contrast, Control
+from repro.claims import Claim, Contrast, Control, Counted
 from repro.evidence import Evidence, Missing
 
 Word = Literal["supported", "direction only", "refuted", "inconclusive", "untestable", "not run"]
@@ -66,19 +68,39 @@ class Tested:
 
 
 @dataclass(frozen=True)
+class Reckoned:
+    """A comparison of counts with its two numbers; None where one was not counted."""
+
+    counted: Counted
+    value: float | None
+    limit: float | None
+
+    @property
+    def holds(self) -> bool:
+        return self.value is not None and self.limit is not None and self.value <= self.limit
+
+    @property
+    def outcome(self) -> str:
+        if self.value is None or self.limit is None:
+            return "not run"
+        return "holds" if self.holds else "fails"
+
+
+@dataclass(frozen=True)
 class ControlResult:
-    """A control's contrasts, tried. It explains the claim away when all hold."""
+    """A control's contrasts and counts, tried. It explains the claim away when all hold."""
 
     control: Control
     tested: tuple[Tested, ...]
+    counted: tuple[Reckoned, ...] = ()
 
     @property
     def ran(self) -> bool:
-        return all(t.estimate is not None for t in self.tested)
+        return all(t.estimate is not None for t in self.tested) and all(r.outcome != "not run" for r in self.counted)
 
     @property
     def explains(self) -> bool:
-        return all(t.holds for t in self.tested)
+        return all(t.holds for t in self.tested) and all(r.holds for r in self.counted)
 
     @property
     def outcome(self) -> str:
@@ -86,7 +108,8 @@ class ControlResult:
             return "not run"
         if self.explains:
             return "explains it"
-        return "does not explain it" if any(t.fails for t in self.tested) else "undecided"
+        fails = any(t.fails for t in self.tested) or any(r.outcome == "fails" for r in self.counted)
+        return "does not explain it" if fails else "undecided"
 
 
 @dataclass(frozen=True)
@@ -102,6 +125,7 @@ class Verdict:
     p: float | None = None
     """Corrected over the paper's claims."""
     seeds_needed: int | None = None
+    counted: tuple[Reckoned, ...] = ()
 
     @property
     def explained_by(self) -> tuple[str, ...]:
@@ -149,8 +173,8 @@ def put_to_test(evidence: Evidence, contrast: Contrast) -> Tested:
 
 def judge(claims: Sequence[Claim], evidence: Evidence) -> tuple[Verdict, ...]:
     """Verdicts on all claims of one paper, corrected for their number."""
-    tried = {c.id: tuple(put_to_test(evidence, x) for x in c.contrasts) for c in claims if c.untried is None}
-    testable = [c.id for c in claims if c.untried is None and all(not t.too_few for t in tried[c.id])]
+    tried = {c.id: tuple(put_to_test(evidence, x) for x in c.contrasts) for c in claims if c.untried is None and not c.counted}
+    testable = [c.id for c in claims if c.id in tried and all(not t.too_few for t in tried[c.id])]
     untested = dict.fromkeys(tried, 1.0)  # they count in the family: a claim's verdict must not depend on what else has run
     p_for = holm(untested | {i: max(t.p for t in tried[i]) for i in testable})
     p_against = holm(untested | {i: min(1.0, len(tried[i]) * min(t.p_against for t in tried[i])) for i in testable})
@@ -173,7 +197,10 @@ def _verdict(claim: Claim, evidence: Evidence, tested: tuple[Tested, ...], p_for
              p_against: float | None, level: float) -> Verdict:
     if claim.untried is not None:
         return Verdict(claim, evidence.scale, claim.untried, claim.reason)
-    controls = tuple(ControlResult(c, tuple(put_to_test(evidence, x) for x in c.contrasts)) for c in claim.controls)
+    controls = tuple(ControlResult(c, tuple(put_to_test(evidence, x) for x in c.contrasts), reckoned(c.counted))
+                     for c in claim.controls)
+    if claim.counted:
+        return _counted(claim, evidence.scale, controls)
     found = (claim, evidence.scale)
     absent = [t.missing for t in tested if t.estimate is None]
     if absent:
@@ -190,6 +217,21 @@ def _verdict(claim: Claim, evidence: Evidence, tested: tuple[Tested, ...], p_for
     if word == "inconclusive" and needed is None:
         why += "; more seeds alone would not decide it, more items might"
     return Verdict(*found, word, why, tested, controls, p_for, needed)
+
+
+def reckoned(counted: Sequence[Counted]) -> tuple[Reckoned, ...]:
+    return tuple(Reckoned(c, c.value(), c.limit()) for c in counted)
+
+
+def _counted(claim: Claim, scale: str, controls: tuple[ControlResult, ...]) -> Verdict:
+    """Of a claim of counts."""
+    parts = reckoned(claim.counted)
+    absent = [r.counted.name for r in parts if r.outcome == "not run"]
+    if absent:
+        return Verdict(claim, scale, "not run", f"not counted yet: {', '.join(absent)}", (), controls, counted=parts)
+    failed = [r.counted.name for r in parts if not r.holds]
+    why = "every count holds" if not failed else "these counts do not hold: " + ", ".join(failed)
+    return Verdict(claim, scale, "refuted" if failed else "supported", why, (), controls, counted=parts)
 
 
 def _word(tested: Sequence[Tested], p_for: float, p_against: float) -> tuple[Word, str]:
@@ -224,10 +266,15 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
         "claim": verdict.claim.id, "statement": verdict.claim.statement, "scale": verdict.scale, "verdict": verdict.word,
         "headline": verdict.headline, "stands": verdict.stands, "why": verdict.why, "p_holm": verdict.p,
         "seeds_needed": verdict.seeds_needed, "refuted_by": verdict.claim.refuted_by,
-        "contrasts": [tested_json(t) for t in verdict.tested],
+        "contrasts": [tested_json(t) for t in verdict.tested], "counted": [reckoned_json(r) for r in verdict.counted],
         "controls": [{"name": c.control.name, "outcome": c.outcome, "if_it_holds": c.control.otherwise,
-                      "contrasts": [tested_json(t) for t in c.tested]} for c in verdict.controls],
+                      "contrasts": [tested_json(t) for t in c.tested], "counted": [reckoned_json(r) for r in c.counted]}
+                     for c in verdict.controls],
     }
+
+
+def reckoned_json(r: Reckoned) -> dict[str, Any]:
+    return {"name": r.counted.name, "value": r.value, "limit": r.limit, "unit": r.counted.unit, "outcome": r.outcome}
 
 
 def tested_json(t: Tested) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from repro.bootstrap import Estimate
 from repro.claims import Contrast, Paper
 from repro.scale import Scale
 from repro.table import DIGITS, Table, markdown
-from repro.verdict import Tested, Verdict
+from repro.verdict import Reckoned, Tested, Verdict
 
 RULES = tuple(p.strip() for p in (rules.__doc__ or "").split("\n- ")[1:])
 
@@ -52,6 +52,13 @@ def tested(t: Tested) -> str:
             f"{p}, {sizes(e)}{few}")
 
 
+def counted(r: Reckoned) -> str:
+    """A comparison of counts as a line."""
+    if r.value is None or r.limit is None:
+        return f"{r.counted.name}: not run"
+    return f"{r.counted.name}: {r.outcome}, {r.value:.3g} against {r.limit:.3g} {r.counted.unit} (counted)"
+
+
 def verdicts_md(paper: Paper, scale: Scale, verdicts: Sequence[Verdict]) -> str:
     """All verdicts with what they rest on."""
     lines = [f"# {paper.name} (arXiv {paper.arxiv}) at scale {scale.name}", "", scale.about, ""]
@@ -59,10 +66,10 @@ def verdicts_md(paper: Paper, scale: Scale, verdicts: Sequence[Verdict]) -> str:
         corrected = f" (corrected {p_value(v.p)})" if v.p is not None else ""
         lines += [f"## {v.claim.id}: {v.headline}{corrected}", "", f"{v.claim.statement} ({v.claim.source}).", "",
                   f"{v.why}.", ""]
-        lines += [f"- {tested(t)}" for t in v.tested]
+        lines += [f"- {line}" for line in (*map(tested, v.tested), *map(counted, v.counted))]
         for c in v.controls:
             lines.append(f"- control \"{c.control.name}\": {c.outcome} (if it holds: {c.control.otherwise})")
-            lines += [f"  - {tested(t)}" for t in c.tested]
+            lines += [f"  - {line}" for line in (*map(tested, c.tested), *map(counted, c.counted))]
         lines += [f"- would be refuted by: {v.claim.refuted_by}", ""]
     return "\n".join([*lines, "## Rules", "", *(f"- {' '.join(r.split())}" for r in RULES), ""])
 
@@ -76,6 +83,8 @@ def short(scale: Scale, verdicts: Sequence[Verdict]) -> Table:
 
 def _parts(v: Verdict) -> str:
     """Each part in short; of many parts the one that decided, with the number of those that hold."""
+    if v.counted and v.word != "not run":
+        return _counts(v.counted)
     found = [t for t in v.tested if t.estimate is not None]
     if v.word in ("not run", "untestable") or not found:
         return v.why
@@ -83,6 +92,14 @@ def _parts(v: Verdict) -> str:
         return "; ".join(brief(t) for t in found)
     worst = min(found, key=lambda t: t.p_against) if v.word == "refuted" else max(found, key=lambda t: t.p)
     return f"{sum(t.holds for t in found)} of {len(found)} parts hold; {brief(worst)}"
+
+
+def _counts(parts: Sequence[Reckoned]) -> str:
+    """Each count in short; of many those that fail, and how many hold."""
+    if len(parts) <= 3:
+        return "; ".join(map(counted, parts))
+    failed = [counted(r) for r in parts if not r.holds]
+    return f"{len(parts) - len(failed)} of {len(parts)} counts hold" + "".join(f"; {line}" for line in failed)
 
 
 def brief(t: Tested) -> str:

@@ -12,12 +12,12 @@ from rich.table import Table
 
 from repro.commands.options import RESULTS, Json, Out, ScaleName
 
-KINDS = ("arms", "suites", "recipes", "claims", "scales")
+KINDS = ("arms", "suites", "recipes", "claims", "scales", "models")
 
 
 def listing(what: Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}.")], scale: ScaleName = "tiny",
             machine: Json = False) -> None:
-    """List arms, suites, recipes, claims or scales."""
+    """List arms, suites, recipes, claims, scales or models of known shapes."""
     from repro.commands.studying import one_of
 
     rows = ROWS[one_of("WHAT", what, KINDS)](scale)
@@ -69,7 +69,14 @@ def scales(scale: str) -> list[dict[str, Any]]:
     return [{"scale": s.name, "seeds": len(s.seeds), "threads": s.threads, "about": s.about} for s in SCALES.values()]
 
 
-ROWS = {"arms": arms, "suites": suites, "recipes": recipes, "claims": claims, "scales": scales}
+def models(scale: str) -> list[dict[str, Any]]:
+    from repro.shapes import ALL
+
+    return [{"model": s.name, "weights": s.weights, "blocks": s.layers, "width": s.hidden, "vocabulary": s.vocabulary,
+             "source": s.source} for s in ALL.values()]
+
+
+ROWS = {"models": models, "arms": arms, "suites": suites, "recipes": recipes, "claims": claims, "scales": scales}
 
 
 def matrix(machine: Json = False) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from repro.claims import Column, FigureSpec, Line, OfItems, Row, TableSpec
+from repro.papers.lisa import memory_table
 from repro.papers.lisa.arms import CHATTING, DRAWS, LABELS, OWN_RATE, VARIANTS, suffix
 from repro.papers.lisa.measures import AGIEVAL, CHAT, CHAT_ALL, GSM8K, LOSS, MMLU, PUBMEDQA, WINOGRANDE, chat
 from repro.scales import Scale, get
@@ -19,10 +20,11 @@ SCALED = "Numbers of blocks and steps are the scale's: they stand in the row's p
 
 
 def tables(scale_name: str) -> tuple[TableSpec, ...]:
-    """Tables 2-4, 6-8, 10-12 of the paper, and one of the choices that it leaves open."""
+    """Tables 1-4, 6-8, 10-12 of the paper, and one of the choices that it leaves open."""
     scale = get(scale_name)
-    return (_table_2(scale), _table_3(scale), _table_4(scale), _table_6(scale), _table_7(), _table_8(scale), _table_10(),
-            _table_11(scale), _table_12(), _choices(), *([_chat()] if scale.setting("lisa.chat") else ()))
+    paper = (memory_table.table_1(), _table_2(scale), _table_3(scale), _table_4(scale), _table_6(scale), _table_7(),
+             _table_8(scale), _table_10(), _table_11(scale), _table_12())
+    return (*paper, _choices(), *([_chat()] if scale.setting("lisa.chat") else ()))
 
 
 def _ours(*measures: OfItems) -> tuple[Column, ...]:
@@ -149,6 +151,7 @@ def figures(scale_name: str) -> tuple[FigureSpec, ...]:
         *([FigureSpec("radar", "Two-turn questions by category, judged by rule", "radar",
                       tuple(Line(a, LABELS[a]) for a in CHATTING), measure=chat(CHAT[0]), sets=CHAT,
                       note="10 for a right answer, 1 for another.")] if scale.setting("lisa.chat") else []),
+        *memory_table.figures(),
         replace(loss, id="figure-1", title="Figures 1 and 6. Training loss", lines=main),
         FigureSpec("figure-2", "Figure 2. Norms by layer, with step 0 and the norm of the change", "norms", (
             Line("lora-embeddings", "LoRA"), Line("lora-embeddings-gaussian", "LoRA, Gaussian init"),

@@ -1,0 +1,66 @@
+"""Rows of a memory table: what is simulated beside what a paper prints, its difference, the bound, and a note where they part."""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from repro.memory.cases import Case
+from repro.memory.simulated import GIB, Found
+from repro.papers.numbers import ABSENT, Printed
+from suites.cost.tracker import Kind
+
+APART = 0.10
+"""Relative difference from which on a row has a note."""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """One row. Bytes in GiB: PyTorch and nvidia-smi count so; read as GB of 10^9 bytes, the paper's "G" would be 7 % less."""
+
+    case: Case
+    found: Found
+    printed: Printed = ABSENT
+    note: str = ""
+
+    @property
+    def apart(self) -> float | None:
+        """Relative difference to the printed number."""
+        return None if self.printed.value is None else self.found.gib / self.printed.value - 1
+
+    def to_json(self) -> dict[str, Any]:
+        peak = self.found.footprint.peak
+        return {"model": self.case.model.name, "what": self.case.label, "tokens": self.case.tokens,
+                "attention": self.case.attention, "by": self.case.by, "training": self.case.training.to_json(),
+                "paper": self.printed.text, "simulated_bytes": self.found.peak_bytes, "difference": self.apart,
+                "bound_bytes": self.found.bound.bytes, "composition": dict(peak.composition), "operation": peak.operation,
+                "phase": peak.phase, "step_operations": self.found.bound.operations, "note": self.note}
+
+    def cells(self) -> tuple[str, ...]:
+        """As HEADER; the parts are those of the peak."""
+        parts = self.found.footprint.composition
+        apart = "" if self.apart is None else f"{self.apart:+.0%}".replace("-", "−")
+        return (self.case.model.name, self.case.label, self.printed.text if self.printed is not ABSENT else "",
+                f"{self.found.gib:.2f}", apart, f"{self.found.bound.bytes / GIB:.2f}",
+                *(f"{parts.get(kind, 0) / GIB:.1f}" if parts.get(kind, 0) else "" for kind in PARTS))
+
+
+PARTS: Mapping[str, str] = {Kind.WEIGHTS: "weights", Kind.GRADIENTS: "grad", Kind.OPTIMIZER: "state", Kind.ACTIVATIONS: "activ",
+                            Kind.SELECTION: "select", Kind.OTHER: "other"}
+"""Kinds of memory -> heads of columns."""
+NAMES = ("model", "what")
+HEADER = (*NAMES, "paper", "GiB", "diff", "bound", *PARTS.values())
+
+
+def noted(rows: Sequence[Beside], others: Mapping[str, Sequence[tuple[str, Found]]]) -> list[Beside]:
+    """Rows that are further apart than APART say what other settings would give: `others` by model and label."""
+    made = []
+    for row in rows:
+        known = others.get(str(row.case), ())
+        if row.apart is None or abs(row.apart) <= APART or not known or row.note:
+            made.append(row)
+            continue
+        value = row.printed.value or 1.0
+        told = "; ".join(f"{how}: {found.gib:.1f} GiB ({found.gib / value - 1:+.0%})".replace("-", "−") for how, found in known)
+        made.append(Beside(row.case, row.found, row.printed, f"the paper leaves open what these change: {told}"))
+    return made

@@ -1,0 +1,33 @@
+"""What memory figures show, as values: peaks step by step, and bars of what a peak is for."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from repro.memory.simulated import GIB, Found
+
+
+@dataclass(frozen=True)
+class Growth:
+    """A line: GiB at the peak of every step."""
+
+    label: str
+    gib: tuple[float, ...]
+
+    @classmethod
+    def of(cls, label: str, found: Found) -> Growth:
+        return cls(label, tuple(peak.bytes / GIB for peak in found.footprint.steps))
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A bar: GiB by kind at the peak, the bound, and the paper's number where there is one."""
+
+    label: str
+    parts: tuple[tuple[str, float], ...]
+    bound: float
+    paper: float | None = None
+
+    @classmethod
+    def of(cls, label: str, found: Found, paper: float | None) -> Stack:
+        parts = found.footprint.composition
+        return cls(label, tuple((kind, n / GIB) for kind, n in parts.items()), found.bound.bytes / GIB, paper)

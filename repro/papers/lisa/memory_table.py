@@ -1,0 +1,88 @@
+"""LISA's memory: Table 1, Figure 3 and growth over draws, from simulated cases; rows for a terminal, specs for the report."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from repro.claims import Column, FigureSpec, Row, TableSpec
+from repro.memory.beside import Beside, noted
+from repro.memory.drawn import Growth, Stack
+from repro.memory.simulated import GIB, Found
+from repro.papers.lisa import memory
+from repro.papers.numbers import Printed, printed
+from repro.shapes import GPT_2, LLAMA_2_7B, LLAMA_2_70B, MISTRAL_7B
+
+OPEN = {(512, "eager"): "texts of 512 tokens", (1024, "sdpa"): "PyTorch's own attention"}
+NOTES = {
+    LLAMA_2_70B.name: "one of four devices that share the blocks evenly, with both ends; how the paper's devices shared them is "
+                      "not stated",
+    MISTRAL_7B.name: "the paper prints LLaMA-2-7B's numbers for Mistral-7B, whose MLP is 30 % wider; length and attention as "
+                     "there",
+    GPT_2.name: "what a driver takes before the first tensor, left out here, weighs most beside so small a model"}
+
+
+def of_paper(model: str, label: str) -> Printed:
+    """The early version's number."""
+    method, setting = memory.PRINTED[label]
+    return printed("lisa", {"table": "Table 1", "model": model, "method": method, "setting": setting, "version": "early"})
+
+
+def rows_of(found: Mapping[str, Found]) -> tuple[list[Beside], list[Beside], list[Beside]]:
+    """(Table 1, what stands beside it, growth over draws); `found` by the cases' keys."""
+    rows = [Beside(c, found[c.key], of_paper(c.model.name, c.label), NOTES.get(c.model.name, ""))
+            for c in memory.table_1()]
+    full = next(c for c in memory.peers() if c.by == "freeze flags, gradients kept")
+    others: dict[str, list[tuple[str, Found]]] = {}
+    for c in memory.shorter():
+        others.setdefault(str(c), []).append((OPEN[c.tokens, c.attention], found[c.key]))
+    others[f"{LLAMA_2_7B.name}, full"].append(("gradients kept as zeros through the next forward pass", found[full.key]))
+    growth = [Beside(c, found[c.key], note=grown(found[c.key])) for c in memory.growth()]
+    return noted(rows, others), [Beside(c, found[c.key]) for c in (*memory.large_vocabularies(), *memory.peers())], growth
+
+
+def grown(found: Found) -> str:
+    """How the peak of a step went from the second to the last."""
+    steps = [peak.bytes / GIB for peak in found.footprint.steps]
+    return f"{steps[1]:.1f} GiB in the first interval, {max(steps[-2:]):.1f} in the last"
+
+
+def table_1() -> TableSpec:
+    """The paper's table beside the reference's numbers."""
+    cases = {str(c): c for c in memory.table_1()}
+    rows = tuple(Row(label, None, {"model": c.model.name, "method": memory.PRINTED[c.label][0],
+                                   "setting": memory.PRINTED[c.label][1], "version": "early"}) for label, c in cases.items())
+
+    def bound(label: str) -> float | None:
+        found = memory.known(cases[label])
+        return None if found is None else found.bound.bytes / GIB
+
+    def operations(label: str) -> float | None:
+        found = memory.known(cases[label])
+        return None if found is None else found.bound.operations / 1e12
+
+    columns = (Column("peak (G)", None, {"table": "Table 1"}),
+               Column("peak (GiB), simulated", exact=lambda label: memory.gib(cases[label])),
+               Column("least possible (GiB)", exact=bound), Column("operations of a step, at least (10^12)", exact=operations))
+    return TableSpec("table-1", "Table 1. Peak memory of training, at the paper's own shapes.", rows, columns,
+                     "Batch 1, texts of 1,024 tokens, eager attention, weights, gradients and moments in bfloat16, no "
+                     "checkpointing. The paper states neither the length of its texts (at most 1,024 tokens) nor whether "
+                     "gradients are kept as zeros; `python -m repro memory --paper lisa`, which makes this table, shows what "
+                     "both change. LLaMA-2-70B: one of four devices that share the blocks evenly.")
+
+
+def figures() -> tuple[FigureSpec, ...]:
+    return (FigureSpec("figure-3", "Figure 3. Peak memory at LLaMA-2-7B, simulated", "stacks", (), x="GiB", counted=_bars,
+                       note="Setting as in table 1; the paper's numbers are those of its table."),
+            FigureSpec("growth", "Peak memory over draws of two blocks, LLaMA-2-7B, simulated", "growth", (), x="optimizer step",
+                       y="peak of a step (GiB)", counted=_growth,
+                       note="A draw at every other step, texts of 1,024 tokens, PyTorch's attention. Freeze flags alone are what "
+                            "published code does: the moments of blocks that froze stay."))
+
+
+def _bars() -> tuple[Stack, ...]:
+    shown = {c.label: memory.known(c) for c in memory.table_1() if c.model.name == LLAMA_2_7B.name}
+    return tuple(Stack.of(label, found, of_paper(LLAMA_2_7B.name, label).value)
+                 for label, found in shown.items() if found is not None)
+
+
+def _growth() -> tuple[Growth, ...]:
+    return tuple(Growth.of(c.label, found) for c in memory.growth() if (found := memory.known(c)) is not None)
