@@ -8,7 +8,8 @@ from __future__ import annotations
 import gc
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,7 +25,9 @@ from methods.selection.colm import Colm
 from methods.streams import Streams
 from methods.training import Precision, Training
 from repro import pins
-from repro.shapes import OPT_1_3B, PHI_2, Shapes
+from repro.memory import reference
+from repro.papers.lisa import memory
+from repro.shapes import LLAMA_2_7B, MISTRAL_7B, OPT_1_3B, PHI_2, TINYLLAMA, Shapes
 
 WARM_UP = 2
 """Steps before the first that is timed."""
@@ -41,6 +44,9 @@ class Case:
     batch: int
     precision: Precision
     micro_batch: int | None = None
+    attention: str | None = None
+    predicted_bytes: int | None = None
+    """The peak that was simulated."""
 
 
 def opt() -> list[Case]:
@@ -71,6 +77,21 @@ def bench_phi(rounds: int = 12) -> dict[str, Any]:
     return bench(PHI_2, phi(), 512, rounds)
 
 
+def lisa(shapes: Shapes) -> list[Case]:
+    """LISA's Table 1 and Figure 4, with what was simulated of each row."""
+    return [Case(label, memory.RECIPES[label], 1, "bf16", attention="eager",
+                 predicted_bytes=None if (found := reference.known(memory.case(shapes, label))) is None else found.peak_bytes)
+            for label in memory.PRINTED]
+
+
+def bench_lisa(rounds: int = 12) -> dict[str, Any]:
+    """TinyLlama, Mistral-7B and LLaMA-2-7B, texts of 1,024 tokens one at a time. Raises Refused without a GPU."""
+    found = [bench(shapes, lisa(shapes), memory.TOKENS, rounds) for shapes in (TINYLLAMA, MISTRAL_7B, LLAMA_2_7B)]
+    rows = [{**row, "name": f"{shapes}: {row['name']}"} for one, shapes in zip(found, ("TinyLlama", "Mistral-7B", "LLaMA-2-7B"),
+                                                                             strict=True) for row in one["rows"]]
+    return found[0] | {"rows": rows, "setting": "; ".join(one["setting"] for one in found)}
+
+
 def bench(shapes: Shapes, cases: Sequence[Case], tokens: int, rounds: int, device: str = "cuda") -> dict[str, Any]:
     """`rows`: one a case, with median seconds of a step and of choosing its examples, and the peak of allocated bytes."""
     if device == "cuda" and not torch.cuda.is_available():
@@ -93,12 +114,16 @@ def measured(shapes: Shapes, case: Case, tokens: int, rounds: int, device: str) 
 
 def timed(shapes: Shapes, case: Case, tokens: int, rounds: int, device: str) -> dict[str, Any]:
     torch.manual_seed(0)
-    model = shapes.model(device, torch.bfloat16 if case.precision == "bf16" else torch.float32)
+    model = shapes.model(device, torch.bfloat16 if case.precision == "bf16" else torch.float32, case.attention)
     training = Training(steps=WARM_UP + rounds, batch_size=case.batch, micro_batch=case.micro_batch, precision=case.precision)
-    stream = fit(model, case.recipe, texts(4 * case.batch, tokens, shapes.vocabulary), training, Streams(0), pad_id=1)
+    phases: dict[str, list[float]] = {}
+    stream = fit(model, case.recipe, texts(4 * case.batch, tokens, shapes.vocabulary), training, Streams(0), pad_id=1,
+                 watch=lambda phase: clocked(phase, phases, device))
     step_s, selecting_s, before = [], [], next(stream).selecting
     for turn in range(training.steps or 0):
         wait(device)
+        if turn == WARM_UP and device == "cuda":
+            torch.cuda.reset_peak_memory_stats()  # of training alone, not of making the model
         began = time.perf_counter()
         now = next(stream)
         wait(device)
@@ -106,10 +131,26 @@ def timed(shapes: Shapes, case: Case, tokens: int, rounds: int, device: str) -> 
             step_s.append(time.perf_counter() - began)
             selecting_s.append(now.selecting - before)
         before = now.selecting
-    return {"step_s": statistics.median(step_s), "selecting_s": statistics.median(selecting_s),
-            "steps_per_s": 1 / statistics.median(step_s), "state_bytes": now.state_bytes,
-            "weight_bytes": sum(p.nbytes for p in model.parameters()),
-            "peak_bytes": torch.cuda.max_memory_allocated() if device == "cuda" else None}
+    peak = torch.cuda.max_memory_allocated() if device == "cuda" else None
+    predicted = {} if case.predicted_bytes is None else {
+        "predicted_bytes": case.predicted_bytes, "peak_over_predicted": None if peak is None else peak / case.predicted_bytes}
+    step = statistics.median(step_s)
+    return predicted | {
+        "step_s": step, "step_quartiles_s": statistics.quantiles(step_s, n=4)[::2], "steps_per_s": 1 / step,
+        "tokens_per_s": case.batch * tokens / step, "selecting_s": statistics.median(selecting_s),
+        "phases_s": {name: statistics.median(taken) for name, taken in phases.items()}, "state_bytes": now.state_bytes,
+        "weight_bytes": sum(p.nbytes for p in model.parameters()), "peak_bytes": peak,
+        "reserved_bytes": torch.cuda.max_memory_reserved() if device == "cuda" else None}
+
+
+@contextmanager
+def clocked(phase: str, phases: dict[str, list[float]], device: str) -> Iterator[None]:
+    """Adds the seconds of a phase, with the device's work done before and after. "gradient" holds "forward"."""
+    wait(device)
+    began = time.perf_counter()
+    yield
+    wait(device)
+    phases.setdefault(phase, []).append(time.perf_counter() - began)
 
 
 def texts(n: int, tokens: int, vocabulary: int) -> list[Example]:

@@ -52,11 +52,12 @@ class Shapes:
         of = {"llama": LlamaConfig, "mistral": MistralConfig, "qwen2": Qwen2Config}[self.kind]
         return of(**sizes, intermediate_size=self.inner, num_key_value_heads=self.key_value_heads or self.heads)
 
-    def model(self, device: str = "meta", dtype: torch.dtype = torch.float32) -> nn.Module:
-        """The model with random weights; on PyTorch's "meta" device, which holds no numbers, without."""
+    def model(self, device: str = "meta", dtype: torch.dtype = torch.float32, attention: str | None = None) -> nn.Module:
+        """The model with random weights; on PyTorch's "meta" device, which holds no numbers, without. `attention` None:
+        transformers' choice."""
         of = AutoModelForMaskedLM if self.kind == "roberta" else AutoModelForCausalLM
         with torch.device(device):
-            made: nn.Module = of.from_config(self.config, dtype=dtype)
+            made: nn.Module = of.from_config(self.config, dtype=dtype, attn_implementation=attention)
         return made
 
     @property

@@ -11,7 +11,7 @@ from methods import papers
 from methods.parts import Refused
 from repro.bench_colm import bench_colm
 from repro.bench_selection import K, agreements, contenders, features
-from repro.bench_shapes import Case, bench, bench_phi, measured, opt, phi
+from repro.bench_shapes import Case, bench, bench_phi, lisa, measured, opt, phi
 from repro.commands.measuring import show_shapes
 from repro.shapes import Shapes
 
@@ -31,7 +31,8 @@ def test_every_facility_location_picks_as_many_and_ours_agree() -> None:
 
 
 TOYS = {"opt": Shapes("toy OPT", "opt", 32, 64, 2, 4, 64, 64, "ours"),
-        "phi": Shapes("toy Phi", "phi", 32, 64, 2, 2, 64, 64, "ours")}
+        "phi": Shapes("toy Phi", "phi", 32, 64, 2, 2, 64, 64, "ours"),
+        "llama": Shapes("toy Llama", "llama", 32, 64, 4, 2, 64, 64, "ours")}
 
 
 @pytest.mark.parametrize(("kind", "cases"), [("opt", opt()), ("phi", phi())])
@@ -45,6 +46,17 @@ def test_every_case_at_a_papers_shapes_takes_its_steps(kind: str, cases: list[Ca
     assert all(row["weight_bytes"] % width[row["precision"]] == 0 for row in found["rows"])
     show_shapes(found)
     assert "–" in capsys.readouterr().out
+
+
+def test_lisas_table_is_measured_beside_what_was_simulated() -> None:
+    cases = [replace(c, predicted_bytes=100) for c in lisa(TOYS["llama"])]
+    found = bench(TOYS["llama"], cases, 24, 2, device="cpu")
+    assert [row["name"] for row in found["rows"]][:2] == ["full", "LoRA r 128"]
+    for row in found["rows"]:
+        assert row["predicted_bytes"] == 100
+        assert {"switch", "selection", "gradient", "forward", "update"} == set(row["phases_s"])
+        assert row["phases_s"]["forward"] < row["phases_s"]["gradient"]
+        assert row["tokens_per_s"] > 0
 
 
 def test_a_case_that_does_not_fit_is_a_row_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

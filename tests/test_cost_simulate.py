@@ -151,6 +151,15 @@ def test_real_numbers_and_hollow_ones_in_one_write_are_refused() -> None:
         torch._foreach_add_([made, torch.ones((), dtype=torch.float32)], 1.0)
 
 
+def test_a_table_drawn_at_random_may_go_without_numbers() -> None:
+    with Hollowing():
+        made = torch.zeros(3)
+    drawn = torch.ones(2)
+    with Hollowing():
+        torch._foreach_add_([made, drawn], 1.0)
+    assert type(drawn) is torch.Tensor
+
+
 def test_ties_survive_hollowing() -> None:
     model = empty(LlamaConfig(**{**SMALL.to_dict(), "tie_word_embeddings": True}), torch.float32, "sdpa")
     assert model.get_input_embeddings().weight is model.get_output_embeddings().weight

@@ -127,8 +127,18 @@ def test_a_frozen_model_has_no_gradients() -> None:
     assert found.composition["optimizer state"] <= 2 * adapters + 4 * 100
 
 
-def test_without_hooks_the_run_is_the_same() -> None:
-    """Tracking changes no number."""
+@pytest.mark.parametrize("name", ["LISA", "CoLM", "HELENE"])
+def test_looking_holds_nothing(name: str) -> None:
+    """A run whose state is shown after every step is as large as one that nobody looks at: LISA's reset frees its state."""
+    model = real()
+    tracker, peaks = Tracker(model), []
+    with tracker:
+        for _ in fit(model, RECIPES[name], DATA, TRAINING, Streams(0), pad_id=0, watch=tracker.phase):
+            peaks.append(tracker.cut().bytes)
+    assert [peak.bytes for peak in measure(real(), RECIPES[name], TRAINING, DATA).steps] == peaks[1:]
+
+
+def test_tracking_changes_no_number() -> None:
     plain, tracked = real(), real()
     list(fit(plain, RECIPES["LISA"], DATA, TRAINING, Streams(0), pad_id=0))
     measure(tracked, RECIPES["LISA"], TRAINING, DATA)

@@ -19,7 +19,8 @@ from repro.memory import simulated
 from repro.memory.beside import Beside, noted
 from repro.memory.cases import Case, Model
 from repro.memory.fits import largest_batch, last
-from repro.memory.simulated import GIB, every, kept
+from repro.memory.found import GIB
+from repro.memory.simulated import every, kept
 from repro.papers.lisa import memory as lisa
 from repro.papers.lisa.memory_table import of_paper
 from repro.papers.numbers import ABSENT, Printed
@@ -162,7 +163,7 @@ def test_the_command_on_a_known_model_and_a_users_configuration(tmp_path: Path):
 
 
 @pytest.mark.parametrize(("words", "why"), [
-    (["--paper", "lisa", "--model", "x"], "with --paper"), ([], "because none is named"), (["--paper", "colm"], "--paper"),
+    (["--paper", "lisa", "--model", "x"], "with --paper"), ([], "because none is named"), (["--paper", "galore"], "--paper"),
     (["--model", "nobody/nothing"], "configuration nobody/nothing"), (["--model", "Phi-2", "--recipe", "none"], "recipe 'none'"),
     (["--model", "Phi-2", "--precision", "int8"], "int8"), (["--model", "Phi-2", "--attention", "flash"], "flash")])
 def test_bad_input_is_one_sentence(words, why, tmp_path: Path):

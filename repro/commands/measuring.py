@@ -139,7 +139,7 @@ def show_scores(found: Evaluation, machine: bool) -> None:
 def bench(what: Annotated[str, typer.Argument(help="fit: the training loop against bare PyTorch loops. spsa: the "
                                             "zeroth-order step against two forward passes. selection: facility location "
                                             "against two libraries, and a CoLM step by phase. ensemble: five LoRA members in one "
-                                            "pass against PEFT's two ways. opt-1.3b, phi-2: seconds and "
+                                            "pass against PEFT's two ways. opt-1.3b, phi-2, lisa (its Table 1): seconds and "
                                             "peak bytes of a step at these shapes; llama-2-7b, llama-2-13b: of 1, 5 and 10 "
                                             "LoRA members, scoring and decoding (GPU).")] = "fit",
           rounds: Annotated[int, typer.Option("--rounds", min=2)] = 12, machine: Json = False) -> None:
@@ -148,12 +148,12 @@ def bench(what: Annotated[str, typer.Argument(help="fit: the training loop again
     from repro.bench_ensemble import bench_ensemble
     from repro.bench_members import bench_7b, bench_13b
     from repro.bench_selection import bench_selection
-    from repro.bench_shapes import bench_opt, bench_phi
+    from repro.bench_shapes import bench_lisa, bench_opt, bench_phi
     from repro.bench_spsa import bench_spsa
     from repro.commands.studying import one_of
 
     benches = {"fit": bench_fit, "spsa": bench_spsa, "selection": bench_selection, "ensemble": bench_ensemble,
-               "opt-1.3b": bench_opt, "phi-2": bench_phi, "llama-2-7b": bench_7b, "llama-2-13b": bench_13b}
+               "opt-1.3b": bench_opt, "phi-2": bench_phi, "lisa": bench_lisa, "llama-2-7b": bench_7b, "llama-2-13b": bench_13b}
     found = benches[one_of("WHAT", what, tuple(benches))](rounds)
     if machine:
         print(json.dumps(found, indent=1))

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from methods.training import Precision
     from repro.memory.beside import Beside
     from repro.memory.cases import Attention, Case, Model
-    from repro.memory.simulated import Found
+    from repro.memory.found import Found
 
 BUDGETS = (24, 40, 80)
 """GiB of the cards that are asked about most."""
@@ -29,7 +29,8 @@ LEGEND = ("GiB: bytes of all live tensors at the peak, and behind it what they a
 
 
 def memory(
-    paper: Annotated[str | None, typer.Option("--paper", help="The memory table of a paper: lisa.")] = None,
+    paper: Annotated[str | None, typer.Option("--paper", help="The memory tables of a paper: lisa, helene, colm, "
+                                                    "lora_ensembles.")] = None,
     model: Annotated[list[str] | None, typer.Option("--model", help="A model by name (`list models`), a folder or file with a "
                                                     "config.json, or a Hub id; may be repeated.")] = None,
     recipe: Annotated[list[str] | None, typer.Option("--recipe", help="`list recipes` shows them; may be repeated. Default: "
@@ -57,9 +58,8 @@ def memory(
 
     folder = out / "runs" / "memory"
     if paper is not None:
-        one_of("--paper", paper, ("lisa",))
         refuse_both(model, recipe)
-        of_lisa(folder, jobs, machine)
+        of_paper(paper, folder, jobs, machine)
         return
     one_of("--precision", precision, ("bf16", "bf16-mixed", "fp32"))
     one_of("--attention", attention, ("sdpa", "eager"))
@@ -91,7 +91,7 @@ def models(names: Sequence[str]) -> list[Model]:
 
     if not names:
         raise Refused(f"cannot simulate without a model; because none is named; use --model with one of {', '.join(ALL)}, a "
-                      "folder with a config.json or a Hub id, or --paper lisa")
+                      "folder with a config.json or a Hub id, or --paper")
     by_name = {name.casefold(): shapes for name, shapes in ALL.items()}
     return [Model.of(by_name[n.casefold()]) if n.casefold() in by_name else Model(n, read(n)) for n in names]
 
@@ -121,19 +121,26 @@ def simulated(cases: Sequence[Case], folder: Path, jobs: int) -> list[Beside]:
     return [Beside(case, found[case.key]) for case in cases]
 
 
-def of_lisa(folder: Path, jobs: int, machine: bool) -> None:
-    """Table 1 with the paper's numbers, and what stands beside it."""
+def of_paper(paper: str, folder: Path, jobs: int, machine: bool) -> None:
+    """A paper's tables with its numbers where it prints some."""
+    from repro.commands.studying import one_of
+    from repro.papers.colm import peaks as colm
+    from repro.papers.helene import peaks as helene
     from repro.papers.lisa import memory as lisa
-    from repro.papers.lisa.memory_table import rows_of
+    from repro.papers.lisa import memory_table
+    from repro.papers.lora_ensembles import peaks as ensembles
 
-    cases = lisa.every()
-    found = {row.case.key: row.found for row in simulated(cases, folder, jobs)}
-    table, beside, growth = rows_of(found)
-    show("LISA, Table 1: peak memory, batch 1, texts of 1,024 tokens, eager attention, bfloat16 throughout", table, machine)
-    if not machine:
-        show("Beside it: large vocabularies, and loops that users write", beside, machine)
-        show("Over 24 draws of two blocks (LLaMA-2-7B, PyTorch's attention)", growth, machine)
-        Console().print(LEGEND, soft_wrap=True)
+    known: dict[str, tuple[Callable[[], Sequence[Case]], Callable[[Mapping[str, Found]], list[tuple[str, list[Beside]]]]]] = {
+        "lisa": (lisa.every, memory_table.sections), "helene": (helene.every, helene.sections),
+        "colm": (colm.every, colm.sections), "lora_ensembles": (ensembles.every, ensembles.sections)}
+    every, sections = known[one_of("--paper", paper, tuple(known))]
+    made = sections({row.case.key: row.found for row in simulated(every(), folder, jobs)})
+    if machine:
+        print(json.dumps([row.to_json() | {"table": title} for title, rows in made for row in rows], indent=1))
+        return
+    for title, rows in made:
+        show(title, rows, machine)
+    Console().print(LEGEND, soft_wrap=True)
 
 
 def show(title: str, rows: Iterable[Beside], machine: bool) -> None:

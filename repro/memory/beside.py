@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from repro.memory.cases import Case
-from repro.memory.simulated import GIB, Found
+from repro.memory.found import GIB, Found
 from repro.papers.numbers import ABSENT, Printed
 from suites.cost.tracker import Kind
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from repro.memory.simulated import GIB, Found
+from repro.memory.found import GIB, Found
 
 
 @dataclass(frozen=True)

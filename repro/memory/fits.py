@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from repro.memory.cases import Case, Model
-from repro.memory.simulated import GIB, Found, every
+from repro.memory.found import GIB, Found
+from repro.memory.simulated import every
 from repro.shapes import ALL, EMBEDDED
 
 MOST = 4096

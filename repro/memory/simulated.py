@@ -11,58 +11,49 @@ import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
 from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from methods import atomic
+from methods.examples import Example
+from methods.objective.label_words import LabelWords
 from methods.parts import Refused
+from repro.memory import scoring
 from repro.memory.cases import Case
-from suites.cost.bounds import Bound, Work, bounds
-from suites.cost.footprint import Footprint
+from repro.memory.found import Found
+from suites.cost.bounds import Work, bounds
 from suites.cost.loops import Loop, naive_lisa, peft_lora
 from suites.cost.simulate import simulate, simulate_loop, texts
 
 LIBRARIES = ("torch", "transformers", "peft")
-GIB = 2**30
-
-
-@dataclass(frozen=True)
-class Found:
-    """A case's memory, and what no implementation can do without in the step that needs most."""
-
-    footprint: Footprint
-    bound: Bound
-
-    @property
-    def peak_bytes(self) -> int:
-        return self.footprint.peak_bytes
-
-    @property
-    def gib(self) -> float:
-        return self.peak_bytes / GIB
-
-    def to_json(self) -> dict[str, Any]:
-        return {"footprint": self.footprint.to_json(), "bound": vars(self.bound)}
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Found:
-        return cls(Footprint.from_json(values["footprint"]), Bound(**values["bound"]))
 
 
 def run(case: Case) -> Found:
     """Simulates a case."""
-    size = case.training.batch_size * case.recipe.selection.pool
     config = copy.deepcopy(case.model.config)  # transformers writes into it which attention was asked for
-    data = texts(4 * size, case.tokens, config.vocab_size, prompt=1, sources=2)
+    data, work = data_of(case)
+    if case.by == "scoring":
+        return scoring.run(config, case)
     if case.by == "fit":
         print_ = simulate(config, case.recipe, case.training, data, attention=case.attention)
     else:
         print_ = simulate_loop(config, _peer(case, data), case.training, attention=case.attention)
-    limits = bounds(config, case.recipe, case.training, Work(case.tokens, case.tokens - 1))
+    limits = bounds(config, case.recipe, case.training, work)
     return Found(print_, max(limits, key=lambda bound: bound.bytes))
+
+
+def data_of(case: Case) -> tuple[list[Example], Work]:
+    """Texts with loss on all but the first token; for label words, texts whose last token is one of them."""
+    n = 4 * case.training.batch_size * case.recipe.selection.pool
+    objective = case.recipe.objective
+    if not isinstance(objective, LabelWords):
+        return texts(n, case.tokens, case.model.config.vocab_size, prompt=1, sources=2), Work(case.tokens, case.tokens - 1)
+    plain = texts(n, case.tokens, case.model.config.vocab_size)
+    labels = objective.ids
+    made = [Example((*e.input_ids[:-1], labels[i % len(labels)]), case.tokens - 1) for i, e in enumerate(plain)]
+    return made, Work(case.tokens, 1)
 
 
 def _peer(case: Case, data: Sequence[Any]) -> Loop:

@@ -7,17 +7,13 @@ other: what is simulated is one device's share of the blocks with both ends, whi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 
 from methods import papers
 from methods.recipe import Recipe
 from methods.training import Training
 from repro.memory.cases import Attention, By, Case, Model
-from repro.memory.simulated import Found, kept
 from repro.shapes import GPT_2, LLAMA_2_7B, LLAMA_2_70B, LLAMA_3_8B, MISTRAL_7B, PHI_2, QWEN_2_5_7B, TINYLLAMA, Shapes
 
-REFERENCE = Path(__file__).resolve().parent.parent.parent.parent / "results" / "reference" / "memory"
 RATE = 1e-5
 """No byte depends on it."""
 INTERVAL, STEPS = 2, 6
@@ -73,17 +69,6 @@ def peers() -> tuple[Case, ...]:
     return (_peer("PEFT's LoRA r 128 in a plain loop", RECIPES["LoRA r 128"], "PEFT"),
             _peer("full tuning, gradients kept as zeros", papers.lisa(RATE, gamma=LLAMA_2_7B.layers, K=None),
                   "freeze flags, gradients kept"))
-
-
-@cache
-def known(case_: Case) -> Found | None:
-    """What the repository's reference has of a case."""
-    return kept(case_, REFERENCE, any_version=True)
-
-
-def gib(case_: Case) -> float | None:
-    found = known(case_)
-    return None if found is None else found.gib
 
 
 def _peer(label: str, recipe: Recipe, by: By) -> Case:

@@ -4,9 +4,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from repro.claims import Column, FigureSpec, Row, TableSpec
+from repro.memory import reference
 from repro.memory.beside import Beside, noted
 from repro.memory.drawn import Growth, Stack
-from repro.memory.simulated import GIB, Found
+from repro.memory.found import GIB, Found
 from repro.papers.lisa import memory
 from repro.papers.numbers import Printed, printed
 from repro.shapes import GPT_2, LLAMA_2_7B, LLAMA_2_70B, MISTRAL_7B
@@ -26,8 +27,8 @@ def of_paper(model: str, label: str) -> Printed:
     return printed("lisa", {"table": "Table 1", "model": model, "method": method, "setting": setting, "version": "early"})
 
 
-def rows_of(found: Mapping[str, Found]) -> tuple[list[Beside], list[Beside], list[Beside]]:
-    """(Table 1, what stands beside it, growth over draws); `found` by the cases' keys."""
+def sections(found: Mapping[str, Found]) -> list[tuple[str, list[Beside]]]:
+    """Table 1, what stands beside it, growth over draws; `found` by the cases' keys."""
     rows = [Beside(c, found[c.key], of_paper(c.model.name, c.label), NOTES.get(c.model.name, ""))
             for c in memory.table_1()]
     full = next(c for c in memory.peers() if c.by == "freeze flags, gradients kept")
@@ -36,7 +37,10 @@ def rows_of(found: Mapping[str, Found]) -> tuple[list[Beside], list[Beside], lis
         others.setdefault(str(c), []).append((OPEN[c.tokens, c.attention], found[c.key]))
     others[f"{LLAMA_2_7B.name}, full"].append(("gradients kept as zeros through the next forward pass", found[full.key]))
     growth = [Beside(c, found[c.key], note=grown(found[c.key])) for c in memory.growth()]
-    return noted(rows, others), [Beside(c, found[c.key]) for c in (*memory.large_vocabularies(), *memory.peers())], growth
+    beside = [Beside(c, found[c.key]) for c in (*memory.large_vocabularies(), *memory.peers())]
+    return [("LISA, Table 1: batch 1, 1,024 tokens, eager attention, bfloat16 throughout", noted(rows, others)),
+            ("LISA: large vocabularies, a small rank, and loops that users write", beside),
+            (f"LISA over {memory.GROWTH_STEPS // memory.INTERVAL} draws of two blocks, PyTorch's attention", growth)]
 
 
 def grown(found: Found) -> str:
@@ -51,17 +55,14 @@ def table_1() -> TableSpec:
     rows = tuple(Row(label, None, {"model": c.model.name, "method": memory.PRINTED[c.label][0],
                                    "setting": memory.PRINTED[c.label][1], "version": "early"}) for label, c in cases.items())
 
-    def bound(label: str) -> float | None:
-        found = memory.known(cases[label])
-        return None if found is None else found.bound.bytes / GIB
-
     def operations(label: str) -> float | None:
-        found = memory.known(cases[label])
+        found = reference.known(cases[label])
         return None if found is None else found.bound.operations / 1e12
 
     columns = (Column("peak (G)", None, {"table": "Table 1"}),
-               Column("peak (GiB), simulated", exact=lambda label: memory.gib(cases[label])),
-               Column("least possible (GiB)", exact=bound), Column("operations of a step, at least (10^12)", exact=operations))
+               Column("peak (GiB), simulated", exact=lambda label: reference.gib(cases[label])),
+               Column("least possible (GiB)", exact=lambda label: reference.bound_gib(cases[label])),
+               Column("operations of a step, at least (10^12)", exact=operations))
     return TableSpec("table-1", "Table 1. Peak memory of training, at the paper's own shapes.", rows, columns,
                      "Batch 1, texts of 1,024 tokens, eager attention, weights, gradients and moments in bfloat16, no "
                      "checkpointing. The paper states neither the length of its texts (at most 1,024 tokens) nor whether "
@@ -79,10 +80,10 @@ def figures() -> tuple[FigureSpec, ...]:
 
 
 def _bars() -> tuple[Stack, ...]:
-    shown = {c.label: memory.known(c) for c in memory.table_1() if c.model.name == LLAMA_2_7B.name}
+    shown = {c.label: reference.known(c) for c in memory.table_1() if c.model.name == LLAMA_2_7B.name}
     return tuple(Stack.of(label, found, of_paper(LLAMA_2_7B.name, label).value)
                  for label, found in shown.items() if found is not None)
 
 
 def _growth() -> tuple[Growth, ...]:
-    return tuple(Growth.of(c.label, found) for c in memory.growth() if (found := memory.known(c)) is not None)
+    return tuple(Growth.of(c.label, found) for c in memory.growth() if (found := reference.known(c)) is not None)
