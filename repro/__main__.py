@@ -9,7 +9,19 @@ from collections.abc import Callable
 
 import typer
 
-from repro.commands import accept, calibrating, check, judge, judging, learning, looking, measuring, memory, studying
+from repro.commands import (
+    accept,
+    calibrating,
+    check,
+    judge,
+    judging,
+    leaderboard,
+    learning,
+    looking,
+    measuring,
+    memory,
+    studying,
+)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="Fine-tuning with little memory, put on trial: runs the papers' comparisons, shows verdicts, "
@@ -18,7 +30,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "all": studying.everything, "plan": studying.plan, "run": studying.run, "report": studying.report,
     "tune": studying.tune, "check": check.check, "accept": accept.accept, "list": looking.listing,
     "matrix": looking.matrix, "show": looking.show, "train": learning.train, "pretrain": learning.pretrain,
-    "eval": measuring.evaluate, "bench": measuring.bench, "memory": memory.memory,
+    "leaderboard": leaderboard.leaderboard, "eval": measuring.evaluate, "bench": measuring.bench, "memory": memory.memory,
     "calibrate": calibrating.calibrate, "judge": judge.judge, "judge-report": judging.judge_report,
 }
 for name, command in COMMANDS.items():

@@ -18,7 +18,7 @@ from methods.decoding import generate
 from methods.parts import Refused
 from methods.stacked import repeated, stacked
 from repro import pins
-from repro.bench_shapes import empty, wait
+from repro.bench_device import empty, wait
 from repro.shapes import LLAMA_2_7B, LLAMA_2_13B, Shapes
 
 MEMBERS, RANK, TARGETS = (0, 1, 5, 10), 8, ("q_proj", "v_proj")

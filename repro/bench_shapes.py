@@ -5,12 +5,11 @@ with the device's memory to itself; times are medians over steps, so that ratios
 """
 from __future__ import annotations
 
-import gc
 import statistics
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,11 +20,12 @@ from methods.fit import fit
 from methods.parts import Refused
 from methods.recipe import Recipe
 from methods.scope.lora import Lora
-from methods.selection.colm import Colm
 from methods.streams import Streams
 from methods.training import Precision, Training
 from repro import pins
+from repro.bench_device import empty, wait
 from repro.memory import reference
+from repro.papers.colm import peaks
 from repro.papers.lisa import memory
 from repro.shapes import LLAMA_2_7B, MISTRAL_7B, OPT_1_3B, PHI_2, TINYLLAMA, Shapes
 
@@ -59,12 +59,8 @@ def opt() -> list[Case]:
 
 
 def phi() -> list[Case]:
-    """CoLM's comparison: LoRA r 128, with micro-batches of one size, and as the paper's four devices with eight parts have."""
-    plain = papers.lora(1e-6, r=128, alpha=512.0, targets=("q_proj", "k_proj", "v_proj", "fc1", "fc2"))
-    colm = replace(plain, selection=Colm(pool=2))
-    fixed = [Case(f"FT {b}", plain, b, "bf16", 2) for b in (64, 128, 256)]
-    grown = [Case(f"FT {b}, micro-batch {b // 32}", plain, b, "bf16", b // 32) for b in (128, 256)]
-    return [*fixed, *grown, Case("CoLM 64 of 128", colm, 64, "bf16", 2)]
+    """CoLM's comparison: with micro-batches of one size, and as the paper's four devices with eight parts have."""
+    return [Case(way.name, way.recipe, way.batch, "bf16", way.micro_batch) for way in peaks.WAYS]
 
 
 def bench_opt(rounds: int = 12) -> dict[str, Any]:
@@ -158,16 +154,3 @@ def texts(n: int, tokens: int, vocabulary: int) -> list[Example]:
     rows = torch.randint(2, vocabulary, (n, tokens), generator=torch.Generator().manual_seed(1)).tolist()
     return [Example(tuple(row), tokens - tokens // 4,
                     source=f"small {i // 10 % SMALL}" if i % 10 == 0 else f"large {i % LARGE}") for i, row in enumerate(rows)]
-
-
-def wait(device: str) -> None:
-    if device == "cuda":
-        torch.cuda.synchronize()
-
-
-def empty(device: str) -> None:
-    """Frees what earlier cases left, and counts the peak from here."""
-    gc.collect()
-    if device == "cuda":
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()

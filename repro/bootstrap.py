@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from methods.parts import Refused
 from repro.evidence import Floats, Series
 from suites.resampling import times
 
@@ -53,20 +54,53 @@ class Estimate:
         return float(stats.t.sf(gap / self.stderr, self.df))
 
 
+@dataclass(frozen=True)
+class Redrawn:
+    """The mean of a series as it is and redrawn: [R] by its seeds alone, by its items alone, by both."""
+
+    mean: float
+    by_seed: Floats
+    by_item: Floats
+    both: Floats
+    seeds: int
+    items: int
+    clusters: int
+    trained: bool
+
+    def __sub__(self, other: Redrawn) -> Redrawn:
+        """What redrawing the differences would give, for two series over the same seeds and items (the caller has lined them
+        up): the draws depend on the numbers of both alone."""
+        if (self.seeds, self.items, self.clusters) != (other.seeds, other.items, other.clusters):
+            raise Refused("cannot take the difference of two redrawn means; because their seeds or items are not the same; "
+                          "line them up first")
+        return Redrawn(self.mean - other.mean, self.by_seed - other.by_seed, self.by_item - other.by_item,
+                       self.both - other.both, self.seeds, self.items, self.clusters, self.trained or other.trained)
+
+
 def estimate(series: Series, *, replicates: int = REPLICATES, seed: int = 0) -> Estimate:
     """The mean of a series. One trained seed gives the items' error alone; `seeds` says so."""
+    return settled(redraw(series, replicates=replicates, seed=seed))
+
+
+def redraw(series: Series, *, replicates: int = REPLICATES, seed: int = 0) -> Redrawn:
+    """The bootstrap's replicates of a mean."""
     n_seeds, n_clusters = len(series.values), int(series.cluster.max()) + 1
     sums, counts = _by_cluster(series, n_clusters)
     of_seeds, of_clusters = _weights(seed, n_seeds, replicates), _weights(seed + 1, n_clusters, replicates)
     even = np.ones((1, n_clusters)), np.ones((1, n_seeds))
-    by_seed = _variance(sums, counts, of_seeds, even[0])
-    by_item = _variance(sums, counts, even[1], of_clusters)
-    both = _variance(sums, counts, of_seeds, of_clusters)
-    stderr, mean = float(np.sqrt(both)), float(series.means.mean())
-    df = _degrees(by_seed, n_seeds, by_item, n_clusters)
+    by_seed, by_item = _means(sums, counts, of_seeds, even[0]), _means(sums, counts, even[1], of_clusters)
+    both = _means(sums, counts, of_seeds, of_clusters)
+    return Redrawn(float(series.means.mean()), by_seed, by_item, both, n_seeds, len(series.items), n_clusters, series.trained)
+
+
+def settled(drawn: Redrawn) -> Estimate:
+    """The mean with its error and interval, from its replicates."""
+    by_seed, by_item, both = (float(np.var(means)) for means in (drawn.by_seed, drawn.by_item, drawn.both))
+    stderr = float(np.sqrt(both))
+    df = _degrees(by_seed, drawn.seeds, by_item, drawn.clusters)
     half = float(stats.t.ppf(1 - LEVEL, df)) * stderr
-    return Estimate(mean, stderr, mean - half, mean + half, df, n_seeds if series.trained else 0,
-                    len(series.items), n_clusters, by_seed, by_item)
+    return Estimate(drawn.mean, stderr, drawn.mean - half, drawn.mean + half, df, drawn.seeds if drawn.trained else 0,
+                    drawn.items, drawn.clusters, by_seed, by_item)
 
 
 def _by_cluster(series: Series, n_clusters: int) -> tuple[Floats, Floats]:
@@ -83,11 +117,11 @@ def _weights(seed: int, n: int, replicates: int) -> Floats:
     return np.asarray(1 + (times(n, replicates, seed) - 1) * np.sqrt(n / (n - 1)), dtype=np.float64)
 
 
-def _variance(sums: Floats, counts: Floats, of_seeds: Floats, of_clusters: Floats) -> float:
-    """Variance over replicates of the weighted mean; a single row of weights stands for "as it is"."""
+def _means(sums: Floats, counts: Floats, of_seeds: Floats, of_clusters: Floats) -> Floats:
+    """[R] the weighted mean of each replicate; a single row of weights stands for "as it is"."""
     total = ((of_seeds @ sums) * of_clusters).sum(axis=1)
     size = of_seeds.sum(axis=1) * (of_clusters @ counts)
-    return float(np.var(total / size))
+    return np.asarray(total / size, dtype=np.float64)
 
 
 def _degrees(by_seed: float, n_seeds: int, by_item: float, n_clusters: int) -> float:

@@ -18,6 +18,7 @@ from repro import plot, table, words
 from repro.answered import named
 from repro.claims import FigureSpec, Paper, TableSpec
 from repro.evidence import Evidence, Source
+from repro.leaderboard import write as leaderboard
 from repro.papers.rates import Tuned, tuned
 from repro.scale import Scale
 from repro.study import Arm, Record
@@ -60,12 +61,14 @@ def write(papers: Sequence[Paper], scale: Scale, source: Source, out: Path, arms
     chapters = [_chapter(paper, scale, source, out / paper.name, arms) for paper in papers]
     for chapter in chapters:
         _write_files(chapter, scale, out / chapter.paper.name)
+    board = leaderboard.write(papers, scale, source, out / "leaderboard")
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True,
                                      undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(text=table.text, tested=words.tested, counted=words.counted,
                                relative=lambda f: f.relative_to(out).as_posix())
     page = environment.get_template("report.html.jinja").render(
-        chapters=chapters, scale=scale, arms=arms, rules=words.RULES, legend=table.LEGEND)
+        chapters=chapters, scale=scale, arms=arms, rules=words.RULES, legend=table.LEGEND,
+        leaderboard=board)
     atomic.write_text(out / "index.html", page)
     return out / "index.html"
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,18 @@ def test_a_killed_call_leaves_what_was_done(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(KeyboardInterrupt):
         list(every([case(), case(tokens=24)], tmp_path, 1))
     assert [f.name for f in tmp_path.iterdir()] == [f"{case().key}.json"]
+
+
+def test_galores_own_package_is_a_row_where_it_is_installed_and_a_sentence_where_not(monkeypatch: pytest.MonkeyPatch):
+    theirs = case(recipe=papers.galore(1e-3, rank=4), by="galore-torch")
+    if find_spec("galore_torch") is None:
+        with pytest.raises(Refused, match="because the package is not installed"):
+            simulated.run(theirs)
+        assert not [c for c in lisa.peers() if c.by == "galore-torch"]
+    else:
+        ours = simulated.run(case(recipe=papers.galore(1e-3, rank=4)))
+        state = simulated.run(theirs).footprint.composition["optimizer state"]
+        assert 0.8 < state / ours.footprint.composition["optimizer state"] < 1.2
 
 
 @given(st.integers(0, 300), st.integers(1, 200))

@@ -3,12 +3,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from repro.memory.cases import Case
 from repro.memory.found import GIB, Found
-from repro.papers.numbers import ABSENT, Printed
 from suites.cost.tracker import Kind
+
+if TYPE_CHECKING:
+    from repro.papers.numbers import Printed
 
 APART = 0.10
 """Relative difference from which on a row has a note."""
@@ -20,19 +22,20 @@ class Beside:
 
     case: Case
     found: Found
-    printed: Printed = ABSENT
+    printed: Printed | None = None
     note: str = ""
 
     @property
     def apart(self) -> float | None:
         """Relative difference to the printed number."""
-        return None if self.printed.value is None else self.found.gib / self.printed.value - 1
+        return None if self.printed is None or self.printed.value is None else self.found.gib / self.printed.value - 1
 
     def to_json(self) -> dict[str, Any]:
         peak = self.found.footprint.peak
         return {"model": self.case.model.name, "what": self.case.label, "tokens": self.case.tokens,
                 "attention": self.case.attention, "by": self.case.by, "training": self.case.training.to_json(),
-                "paper": self.printed.text, "simulated_bytes": self.found.peak_bytes, "difference": self.apart,
+                "paper": None if self.printed is None else self.printed.text, "difference": self.apart,
+                "simulated_bytes": self.found.peak_bytes,
                 "bound_bytes": self.found.bound.bytes, "composition": dict(peak.composition), "operation": peak.operation,
                 "phase": peak.phase, "step_operations": self.found.bound.operations, "note": self.note}
 
@@ -40,7 +43,7 @@ class Beside:
         """As HEADER; the parts are those of the peak."""
         parts = self.found.footprint.composition
         apart = "" if self.apart is None else f"{self.apart:+.0%}".replace("-", "−")
-        return (self.case.model.name, self.case.label, self.printed.text if self.printed is not ABSENT else "",
+        return (self.case.model.name, self.case.label, "" if self.printed is None else self.printed.text,
                 f"{self.found.gib:.2f}", apart, f"{self.found.bound.bytes / GIB:.2f}",
                 *(f"{parts.get(kind, 0) / GIB:.1f}" if parts.get(kind, 0) else "" for kind in PARTS))
 
@@ -60,7 +63,7 @@ def noted(rows: Sequence[Beside], others: Mapping[str, Sequence[tuple[str, Found
         if row.apart is None or abs(row.apart) <= APART or not known or row.note:
             made.append(row)
             continue
-        value = row.printed.value or 1.0
+        value = row.found.gib / (1 + row.apart)
         told = "; ".join(f"{how}: {found.gib:.1f} GiB ({found.gib / value - 1:+.0%})".replace("-", "−") for how, found in known)
         made.append(Beside(row.case, row.found, row.printed, f"the paper leaves open what these change: {told}"))
     return made

@@ -12,9 +12,9 @@ from methods.training import Training
 from repro.shapes import Shapes
 
 Attention = Literal["eager", "sdpa"]
-By = Literal["fit", "freeze flags", "freeze flags, gradients kept", "PEFT", "scoring"]
+By = Literal["fit", "freeze flags", "freeze flags, gradients kept", "PEFT", "galore-torch", "scoring"]
 """The loop: this project's; LISA by freezing alone under one AdamW over all weights, gradients freed after a step or filled with
-zeros; PEFT's LoRA in a plain loop; no training, but scoring by the recipe's members."""
+zeros; PEFT's LoRA and GaLore's authors' optimizer in plain loops; no training, but scoring by the recipe's members."""
 VERSION = 1
 """Of what is kept; another one is simulated anew."""
 

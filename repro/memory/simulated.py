@@ -24,7 +24,7 @@ from repro.memory import scoring
 from repro.memory.cases import Case
 from repro.memory.found import Found
 from suites.cost.bounds import Work, bounds
-from suites.cost.loops import Loop, naive_lisa, peft_lora
+from suites.cost.loops import Loop, galore_torch, naive_lisa, peft_lora
 from suites.cost.simulate import simulate, simulate_loop, texts
 
 LIBRARIES = ("torch", "transformers", "peft")
@@ -60,6 +60,9 @@ def _peer(case: Case, data: Sequence[Any]) -> Loop:
     loops: Mapping[str, Callable[..., Loop]] = {"freeze flags": naive_lisa, "PEFT": peft_lora,
                                                 "freeze flags, gradients kept": partial(naive_lisa, set_to_none=False)}
     scope: Any = case.recipe.scope
+    if case.by == "galore-torch":
+        update: Any = case.recipe.update
+        return galore_torch(update, case.training, data)
     return loops[case.by](scope, case.training, data)
 
 

@@ -6,18 +6,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from methods import anatomy
 from methods.examples import Example, collate
 from methods.fit import Watch, fit
-from methods.parts import Batch, State
+from methods.parts import Batch, Refused, State
 from methods.recipe import Recipe
 from methods.scope.lisa import Lisa
 from methods.scope.lora import Lora
 from methods.streams import Streams
 from methods.training import Training
+from methods.update.galore import GaLore
 
 PAD = 0
 
@@ -80,6 +84,38 @@ def peft_lora(lora: Lora, training: Training, data: Sequence[Example], seed: int
             _step(body, optimizer, _batch(data, training, step), training, watch, True)
             yield _shown(body, optimizer)
     return run
+
+
+def galore_torch(galore: GaLore, training: Training, data: Sequence[Example]) -> Loop:
+    """The GaLore authors' own optimizer (the package galore-torch) in a plain loop; it projects what `galore` projects.
+
+    Raises Refused where the package is not installed.
+    """
+    try:
+        own: Any = import_module("galore_torch")
+    except ImportError:
+        raise Refused("cannot simulate galore-torch; because the package is not installed; install it with `pip install "
+                      "--no-deps galore-torch bitsandbytes`, or leave this row out") from None
+
+    def run(model: nn.Module, watch: Watch) -> Iterator[Shown]:
+        body = _ready(model, training)
+        weights = anatomy.read(body).weights
+        projected = [w.tensor for w in weights if galore.projects(w)]
+        groups = [{"params": [w.tensor for w in weights if not galore.projects(w)]},
+                  {"params": projected, "rank": galore.rank, "update_proj_gap": galore.update_gap, "scale": galore.scale,
+                   "proj_type": "std"}]
+        optimizer = own.GaLoreAdamW(groups, lr=galore.lr, no_deprecation_warning=True)
+        yield _shown(body, optimizer)
+        for step in range(training.steps or 0):
+            _step(body, optimizer, _batch(data, training, step), training, watch, True)
+            yield _projected(_shown(body, optimizer), optimizer)
+    return run
+
+
+def _projected(shown: Shown, optimizer: torch.optim.Optimizer) -> Shown:
+    """With the projections, which galore-torch keeps in objects of its own."""
+    made = tuple(slots["projector"].ortho_matrix for slots in optimizer.state.values() if "projector" in slots)
+    return replace(shown, optimizer=(*shown.optimizer, *made))
 
 
 def _ready(model: nn.Module, training: Training) -> nn.Module:

@@ -7,24 +7,43 @@ paper's micro-batch grows with the batch (2, 4, 8) follows from its four devices
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
+from methods import papers
+from methods.recipe import Recipe
+from methods.selection.colm import Colm
 from methods.training import Training
-from repro.bench_shapes import phi
 from repro.memory.beside import Beside
 from repro.memory.cases import Case, Model
 from repro.memory.found import Found
 from repro.shapes import PHI_2
 
-TOKENS, STEPS = 512, 2
+TOKENS, STEPS, PART = 512, 2, 2
 COLM, FIXED = "CoLM 64 of 128", "FT 256"
 LARGER = {"FT 128, micro-batch 4": 0.20, "FT 256, micro-batch 8": 0.45}
 """What CoLM is compared with -> the share that it is said to save."""
 
 
+@dataclass(frozen=True)
+class Way:
+    """LoRA r 128 on batches of so many examples, so many at once."""
+
+    name: str
+    recipe: Recipe
+    batch: int
+    micro_batch: int
+
+
+PLAIN = papers.lora(1e-6, r=128, alpha=512.0, targets=("q_proj", "k_proj", "v_proj", "fc1", "fc2"))
+WAYS = (*(Way(f"FT {b}", PLAIN, b, PART) for b in (64, 128, 256)),
+        *(Way(f"FT {b}, micro-batch {b // 32}", PLAIN, b, b // 32) for b in (128, 256)),
+        Way(COLM, replace(PLAIN, selection=Colm(pool=2)), 64, PART))
+
+
 def every() -> tuple[Case, ...]:
-    return tuple(Case(c.name, Model.of(PHI_2), c.recipe,
-                      Training(steps=STEPS, batch_size=8, micro_batch=c.micro_batch, precision="bf16"), TOKENS, "sdpa")
-                 for c in phi() if c.name not in ("FT 64", "FT 128"))
+    return tuple(Case(way.name, Model.of(PHI_2), way.recipe,
+                      Training(steps=STEPS, batch_size=8, micro_batch=way.micro_batch, precision="bf16"), TOKENS, "sdpa")
+                 for way in WAYS if way.name not in ("FT 64", "FT 128"))
 
 
 def case(label: str) -> Case:

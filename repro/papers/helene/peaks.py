@@ -15,7 +15,7 @@ from repro.memory.beside import Beside
 from repro.memory.cases import Case, Model
 from repro.memory.found import Found
 from repro.papers.helene.memory import METHODS, QUERY_VALUE, RATE
-from repro.papers.numbers import ABSENT, Printed, printed
+from repro.papers.numbers import Printed, printed
 from repro.shapes import OPT_1_3B, ROBERTA_LARGE, Shapes
 
 STEPS = 3
@@ -39,10 +39,10 @@ def every() -> tuple[Case, ...]:
     return tuple(case(shapes, label) for shapes in (OPT_1_3B, ROBERTA_LARGE) for label in RECIPES)
 
 
-def of_paper(shapes: Shapes, label: str) -> Printed:
+def of_paper(shapes: Shapes, label: str) -> Printed | None:
     """MeZO's own figures: half precision for MeZO, and what nvidia-smi shows."""
     if shapes is not OPT_1_3B or label not in PRINTED:
-        return ABSENT
+        return None
     return printed("helene", {"table": "MeZO Table 22", "model": "OPT-1.3B", "method": PRINTED[label],
                               "metric": "gpu_memory_total"})
 
@@ -58,7 +58,7 @@ def sections(found: Mapping[str, Found]) -> list[tuple[str, list[Beside]]]:
 
 
 def note(shapes: Shapes, label: str) -> str:
-    if of_paper(shapes, label) is ABSENT:
+    if of_paper(shapes, label) is None:
         return ""
     return ("the number is MeZO's (its table 22), which ran in half precision, and what the driver shows" if label == "MeZO" else
             "the number is MeZO's (its table 22) and what the driver shows")

@@ -7,6 +7,7 @@ other: what is simulated is one device's share of the blocks with both ends, whi
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 
 from methods import papers
 from methods.recipe import Recipe
@@ -65,8 +66,12 @@ def growth(shapes: Shapes = LLAMA_2_7B, steps: int = GROWTH_STEPS) -> tuple[Case
 
 
 def peers() -> tuple[Case, ...]:
-    """What users write around PyTorch: LoRA by PEFT; full tuning whose gradients are filled with zeros and not freed."""
-    return (_peer("PEFT's LoRA r 128 in a plain loop", RECIPES["LoRA r 128"], "PEFT"),
+    """What users write around PyTorch: LoRA by PEFT, full tuning whose gradients are filled with zeros and not freed, and GaLore,
+    by its authors' package too where that is installed."""
+    galore = papers.galore(RATE, rank=128)
+    theirs = (_peer("galore-torch r 128 in a plain loop", galore, "galore-torch"),) if find_spec("galore_torch") else ()
+    return (_peer("GaLore r 128", galore, "fit"), *theirs,
+            _peer("PEFT's LoRA r 128 in a plain loop", RECIPES["LoRA r 128"], "PEFT"),
             _peer("full tuning, gradients kept as zeros", papers.lisa(RATE, gamma=LLAMA_2_7B.layers, K=None),
                   "freeze flags, gradients kept"))
 

@@ -1,0 +1,90 @@
+"""The leaderboard as files: one folder with every board in each format, figures a group, a page, and PEFT's layout run by run."""
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+
+from methods import atomic
+from repro import plot_pareto, table
+from repro.claims import Paper
+from repro.evidence import Source
+from repro.leaderboard import boards, export, peft
+from repro.leaderboard.boards import Board
+from repro.leaderboard.sparing import Sparing
+from repro.scale import Scale
+from repro.study import Record
+
+TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
+FORMATS = ("csv", "parquet", "md", "tex", "json")
+ALT = {"memory": "quality against the optimizer's state", "time": "quality against training time"}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Boards of one base and training data, with their figures (PNG, SVG), by what they set quality against."""
+
+    id: str
+    title: str
+    boards: tuple[Board, ...]
+    figures: tuple[tuple[str, tuple[Path, ...]], ...]
+
+
+def write(papers: Sequence[Paper], scale: Scale, source: Source, out: Path) -> Path | None:
+    """Writes everything under `out` and returns the page; None, and nothing written, where no board has a record yet."""
+    found = boards.of(papers, scale.name, source)
+    if not found:
+        return None
+    texts = {"csv": export.to_csv(found), "md": export.markdown(found, scale.name), "tex": export.latex(found),
+             "json": json.dumps([export.to_json(b) for b in found], indent=1, allow_nan=False) + "\n"}
+    for ending, text in texts.items():
+        _write_changed(out / f"leaderboard.{ending}", text.encode())
+    _write_changed(out / "leaderboard.parquet", export.to_parquet(found))
+    for name, text in _peft_files(papers, scale, source):
+        _write_changed(out / "peft" / f"{name}.json", text.encode())
+    _write_changed(out / "index.html", page(found, scale, _groups(found, out / "figures"), out).encode())
+    return out / "index.html"
+
+
+def _groups(found: Sequence[Board], folder: Path) -> list[Group]:
+    style = plot_pareto.styles(found)
+    made = []
+    for name in dict.fromkeys(b.group for b in found):
+        of = tuple(b for b in found if b.group == name)
+        costs: tuple[plot_pareto.Cost, ...] = ("memory", "time")
+        drawn = tuple((ALT[c], plot_pareto.write(of, c, style, f"{name}--{c}", folder)) for c in costs)
+        title = f"{of[0].contest.base}, trained on {' then '.join(of[0].contest.data)}"
+        made.append(Group(name, title, of, tuple((alt, files) for alt, files in drawn if files)))
+    return made
+
+
+def page(found: Sequence[Board], scale: Scale, groups: Sequence[Group], out: Path) -> str:
+    """The HTML page; every text from a record is escaped."""
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True,
+                                     undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(table=export.to_table, text=table.text, relative=lambda f: f.relative_to(out).as_posix())
+    return environment.get_template("leaderboard.html.jinja").render(
+        groups=groups, scale=scale, read=export.READ, header=export.HEADER, formats=FORMATS, count=len(found))
+
+
+def _peft_files(papers: Sequence[Paper], scale: Scale, source: Source) -> Iterator[tuple[str, str]]:
+    """(name, JSON) of every trained run of a core arm, a run that stands for several arms once."""
+    told: set[str] = set()
+    for paper in papers:
+        for record in Sparing(source, boards.core(paper, scale.name)).records(scale.name, paper.name):
+            if record.run_id not in told and record.content["stages"]:
+                told.add(record.run_id)
+                values = peft.of(record, scale.model(record.content["base"]).id, source.curve(record.run_id))
+                yield _file_name(record), json.dumps(values, indent=2, allow_nan=False) + "\n"
+
+
+def _file_name(record: Record) -> str:
+    return f"{record.paper}--{record.arm}--seed-{record.seed}".replace("/", "--")
+
+
+def _write_changed(path: Path, content: bytes) -> None:
+    if not path.exists() or path.read_bytes() != content:
+        atomic.write_bytes(path, content)
