@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from repro import landscape
 from repro.claims import Column, FigureSpec, Line, Row, TableSpec
-from repro.papers.helene import memory
+from repro.memory.tables import table
+from repro.papers.helene import memory, peaks
 from repro.papers.helene.arms import CORE_ELSEWHERE, METHODS, Cell, cells, in_context, name
 from repro.papers.helene.measures import NAMES, accuracy, goal_of, speed
 from repro.scales import Scale, get
@@ -28,7 +29,9 @@ LABELS = {m: method.label for m, method in METHODS.items()} | {
 def tables(scale_name: str) -> tuple[TableSpec, ...]:
     """By task and weights, by optimizer, by component; memory by part."""
     scale = get(scale_name)
-    return _by_task(scale), _by_optimizer(scale), _by_component(scale), *map(_memory, memory.MODELS)
+    peak = table("table-peaks", "Peak memory by variant.", peaks.every(),
+                 "Label words, float32, eager attention; OPT-1.3B: one text of 400 tokens, RoBERTa-large: 16 of 128.")
+    return _by_task(scale), _by_optimizer(scale), _by_component(scale), *map(_memory, memory.MODELS), peak
 
 
 def _by_task(scale: Scale) -> TableSpec:

@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 from repro.claims import Column, FigureSpec, Line, Row, TableSpec
-from repro.papers.lora_ensembles import cost
+from repro.memory.tables import table
+from repro.papers.lora_ensembles import cost, peaks
 from repro.papers.lora_ensembles.arms import LABELS, label_of, regularised
 from repro.papers.lora_ensembles.measures import ECE, on
 from repro.scales import Scale, get
@@ -75,6 +76,8 @@ def tables(scale_name: str) -> tuple[TableSpec, ...]:
         TableSpec("cost", "What five members add, by arithmetic.", tuple(Row(name, None) for name in cost.SHAPES), (
             Column("weights of a member", exact=cost.weights), Column("memory over the base's", exact=cost.memory),
             Column("arithmetic of scoring over the base's", exact=cost.scoring))),
+        table("table-peaks", "What members take in scoring.", peaks.every(),
+              "128 tokens, bfloat16, members of rank 8 on query and value, all in one pass."),
     )
 
 
