@@ -30,13 +30,20 @@ def write_text(path: Path, text: str) -> None:
 
 
 @contextmanager
-def folder(path: Path) -> Iterator[Path]:
-    """A temporary folder that takes `path`'s place when the block ends without an error; else it is removed."""
+def folder(path: Path, *, once: bool = False) -> Iterator[Path]:
+    """A temporary folder that takes `path`'s place when the block ends without an error; else it is removed.
+
+    `once`: a folder that stands there by then stays, and the new one is removed. For content that a name fixes: whoever
+    came first may be reading it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
         yield fresh
         fresh.chmod(0o755)
+        if once:
+            _first(fresh, path)
+            return
         old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old.")) / "old"
         if path.exists():
             path.rename(old)
@@ -44,3 +51,11 @@ def folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(old.parent)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _first(fresh: Path, path: Path) -> None:
+    try:
+        fresh.rename(path)
+    except OSError:  # by its name: a folder with content is there
+        if not path.is_dir():
+            raise

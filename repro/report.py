@@ -145,10 +145,11 @@ def _readme_part(paper: Paper, scale: Scale, source: Source, figures: Path, show
     evidence = evidence_of(paper, scale, source)
     first = paper.figures(scale.name)[0]
     drawn = plot.draw(replace(first, id=f"{paper.name}-{first.id}"), evidence, figures)
-    picture = [f"![{drawn.title}]({shown_at}/{drawn.files[1].name})", "", f"*{drawn.title}. {drawn.caption}*", ""]
+    files = drawn.files
+    picture = [f"![{drawn.title}]({shown_at}/{files[1].name})", "", f"*{drawn.title}. {drawn.caption}*", ""] if files else []
     verdicts = judge(paper.claims(scale.name), evidence)
     heading = [f"### {paper.title.partition(':')[0]} (arXiv {paper.arxiv})", ""]
-    return [*heading, *(picture if drawn.files else []), words.short_md(scale, verdicts)]
+    return [*heading, *picture, words.short_md(scale, verdicts)]
 
 
 def with_block(readme: str, block: str) -> str:

@@ -34,6 +34,8 @@ class Shapes:
     source: str
     key_value_heads: int | None = None
     """None: as many as heads."""
+    one_end: bool = False
+    """Embedding and head are one weight, in families where they usually are two."""
 
     @property
     def config(self) -> Any:
@@ -50,7 +52,8 @@ class Shapes:
         if self.kind == "phi":
             return PhiConfig(**sizes, intermediate_size=self.inner, partial_rotary_factor=0.4)
         of = {"llama": LlamaConfig, "mistral": MistralConfig, "qwen2": Qwen2Config}[self.kind]
-        return of(**sizes, intermediate_size=self.inner, num_key_value_heads=self.key_value_heads or self.heads)
+        return of(**sizes, intermediate_size=self.inner, num_key_value_heads=self.key_value_heads or self.heads,
+                  tie_word_embeddings=self.one_end)
 
     def model(self, device: str = "meta", dtype: torch.dtype = torch.float32, attention: str | None = None) -> nn.Module:
         """The model with random weights; on PyTorch's "meta" device, which holds no numbers, without. `attention` None:
@@ -65,8 +68,8 @@ class Shapes:
         return sum(p.numel() for p in self.model().parameters())
 
     def share(self, devices: int) -> Shapes:
-        """What one of so many devices holds that share the blocks: at most, as but one holds the embedding and one the head."""
-        return self if devices == 1 else replace(self, name=f"{self.name}, one of {devices} devices",
+        """What the fullest of so many devices holds that share the blocks evenly: its blocks and one end, embedding or head."""
+        return self if devices == 1 else replace(self, name=f"{self.name}, one of {devices} devices", one_end=True,
                                                  layers=-(-self.layers // devices))
 
 

@@ -6,11 +6,17 @@ prompts asked for, and those whose answer went out whole.
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
 WRONG_KEY, MODEL = "a wrong key", "judge-1"
 STATUS = {"429": (429, "slow down"), "500": (500, "the server is ill"), "503": (503, "overloaded"),
@@ -130,3 +136,31 @@ def serving(script: Script) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def until(ready: Callable[[], bool]) -> None:
+    """Waits; fails after a minute."""
+    end = time.monotonic() + 60
+    while not ready():
+        assert time.monotonic() < end, "the server was not asked often enough"
+        time.sleep(0.01)
+
+
+def kill_half_way(code: str, asked: Sequence[Any], script: Script, url: str, out: Path) -> None:
+    """Runs `code` (arguments: url, out; `asked` as JSON on its input) until the script's `most` answers are given, then SIGKILL.
+
+    By then some answers are on their way and some requests wait.
+    """
+    house = Path(__file__).resolve().parent.parent
+    client = subprocess.Popen([sys.executable, "-c", code, url, str(out)], env=os.environ | {"PYTHONPATH": str(house)},
+                              stdin=subprocess.PIPE, text=True)
+    assert client.stdin
+    json.dump([asdict(one) for one in asked], client.stdin)
+    client.stdin.close()
+    try:
+        until(lambda: len(script.answered) >= script.most)
+    finally:
+        client.kill()
+        client.wait()
+    time.sleep(0.1)  # for a request that it had sent and the server had not seen
+    script.release.set()

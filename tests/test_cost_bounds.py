@@ -55,7 +55,10 @@ def test_state_follows_the_switches() -> None:
 
 @pytest.mark.parametrize("name", ["full", "LoRA", "LISA", "MeZO"])
 def test_operations_are_below_those_of_a_real_step(name: str) -> None:
-    """All tokens but the first are answers. Above the bound: what no token sees, the last token, LoRA unmerged."""
+    """All tokens but the first are answers. Above the bound: what no token sees, the last token.
+
+    LoRA has more above it: a layer and its adapter are multiplied one after the other, the bound counts merged weights.
+    """
     config = LlamaConfig(**{**SMALL.to_dict(), "num_key_value_heads": 4})
     training, data = replace(TRAINING, steps=1), texts(4, 24, 60)
     stream = fit(real(config, attention="eager"), RECIPES[name], data, training, Streams(0), pad_id=0)
@@ -63,7 +66,7 @@ def test_operations_are_below_those_of_a_real_step(name: str) -> None:
     with FlopCounterMode(display=False) as counted:
         next(stream)
     bound = bounds(config, RECIPES[name], training, Work(24, 23))[0].operations
-    assert 0.7 * counted.get_total_flops() < bound <= counted.get_total_flops()
+    assert (0.7 if name == "LoRA" else 0.75) * counted.get_total_flops() < bound <= counted.get_total_flops()
 
 
 def test_frozen_weights_save_operations() -> None:

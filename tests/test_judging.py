@@ -1,16 +1,12 @@
 """A judge behind a real server on loopback: every judgment arrives once, whatever the server does and whoever is killed."""
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import random
-import signal
 import socket
-import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -26,7 +22,7 @@ from suites.mt_bench.judgments import Single
 from suites.mt_bench.ledger import Ledger
 from suites.mt_bench.patience import Gate, Patience, Stopped, Transient
 from suites.mt_bench.wanted import Asked
-from tests.openai_server import MODEL, WRONG_KEY, Script, serving
+from tests.openai_server import MODEL, WRONG_KEY, Script, kill_half_way, serving
 
 KEY = "sk-a-secret-key-of-the-test"
 FIELDS = ["question_id", "model", "judge", "user_prompt", "judgment", "score", "turn", "tstamp"]
@@ -118,21 +114,10 @@ def test_a_killed_client_goes_on_with_what_is_missing(tmp_path, made):
     code = ("import json, sys; from pathlib import Path; from suites.mt_bench.judges import OpenAiJudge\n"
             "from suites.mt_bench.grading import grade; from suites.mt_bench.wanted import Asked\n"
             "from suites.mt_bench.patience import Gate\n"
-            "asked = [Asked(*one) for one in json.load(sys.stdin)]\n"
+            "asked = [Asked(**one) for one in json.load(sys.stdin)]\n"
             "grade(asked, OpenAiJudge('judge-1', sys.argv[1]), Path(sys.argv[2]), 4, gate=Gate(sleep=lambda s: None))")
     with serving(script) as url:
-        client = subprocess.Popen([sys.executable, "-c", code, url, str(out)], env=os.environ | {"PYTHONPATH": str(HOUSE)},
-                                  stdin=subprocess.PIPE, text=True)
-        assert client.stdin
-        json.dump([dataclasses.astuple(a) for a in wanted()], client.stdin)
-        client.stdin.close()
-        try:
-            _until(lambda: len(script.answered) >= 70)
-        finally:
-            os.kill(client.pid, signal.SIGKILL)  # some answers are on their way, some requests wait
-            client.wait()
-        time.sleep(0.1)  # for a request that it had sent and the server had not seen
-        script.release.set()
+        kill_half_way(code, wanted(), script, url, out)
         kept = out.read_bytes()
         done = {r["user_prompt"] for r in rows(out)}
         assert 60 < len(done) < 80
@@ -143,13 +128,6 @@ def test_a_killed_client_goes_on_with_what_is_missing(tmp_path, made):
     assert len(script.asked) - first == 160 - len(done)
     assert out.read_bytes().startswith(kept)
     assert keys(out) == sorted(a.key for a in wanted())
-
-
-def _until(ready) -> None:
-    end = time.monotonic() + 60
-    while not ready():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def test_a_torn_last_line_is_cut_and_asked_for_again(tmp_path, caplog):

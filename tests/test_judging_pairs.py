@@ -2,14 +2,8 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
-from dataclasses import asdict
 
 import pytest
 from typer.testing import CliRunner
@@ -23,7 +17,7 @@ from suites.mt_bench.grading import play
 from suites.mt_bench.judges import OpenAiJudge
 from suites.mt_bench.judgments import Pair, Single
 from suites.mt_bench.patience import Failed, Gate
-from tests.openai_server import MODEL, Script, serving
+from tests.openai_server import MODEL, Script, kill_half_way, serving
 from tests.test_judging import HOUSE, TROUBLE, rows
 
 BASE = HOUSE / "suites" / "world" / "base"
@@ -141,20 +135,7 @@ def test_pairs_over_the_wire_and_a_kill(tmp_path, monkeypatch):
             "play(asked, OpenAiJudge('judge-1', sys.argv[1], timeout_s=1), Path(sys.argv[2]), 4,\n"
             "     gate=Gate(sleep=lambda s: None, patience=Patience(tries=40)))")
     with serving(script) as url:
-        client = subprocess.Popen([sys.executable, "-c", code, url, str(out)], env=os.environ | {"PYTHONPATH": str(HOUSE)},
-                                  stdin=subprocess.PIPE, text=True)
-        assert client.stdin
-        json.dump([asdict(a) for a in asked], client.stdin)
-        client.stdin.close()
-        try:
-            until = time.monotonic() + 60
-            while len(script.answered) < 90 and time.monotonic() < until:
-                time.sleep(0.01)
-        finally:
-            os.kill(client.pid, signal.SIGKILL)
-            client.wait()
-        time.sleep(0.1)
-        script.release.set()
+        kill_half_way(code, asked, script, url, out)
         script.words = ()
         kept = {g["user_prompt"] for g in rows(tmp_path / "p.jsonl.games")}
         assert len(kept) > 70

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from repro.commands.options import HOUSE, RESULTS, Json, Out, ScaleName
+from repro.commands.screen import wide
 
 if TYPE_CHECKING:
     from repro.leaderboard.boards import Board
@@ -19,8 +20,6 @@ Suites = Annotated[list[str] | None, typer.Option("--suite", help="A suite, as `
 Reference = Annotated[bool, typer.Option("--reference", help="From the committed records in place of fresh ones.")]
 SHOWN = ("rank", "method", "letters", "mean", "state (bytes)", "training (s)", "front")
 """Columns for a terminal; the rest is in `--json` and in the files."""
-WIDTH = 118
-"""In less a table cannot be read; a narrower terminal breaks its lines."""
 
 
 def leaderboard(scale: ScaleName = "tiny", suite: Suites = None, out: Out = RESULTS, reference: Reference = False,
@@ -44,7 +43,7 @@ def leaderboard(scale: ScaleName = "tiny", suite: Suites = None, out: Out = RESU
     if machine:
         print(json.dumps([export.to_json(b) for b in shown], indent=1, allow_nan=False))
         return
-    console = Console(width=max(WIDTH, Console().width))
+    console = wide()
     for board in shown:
         say(board, console)
     console.print(escape(export.READ), style="dim")

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -14,6 +14,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from repro.commands.options import RESULTS, Json, Out
+from repro.commands.screen import wide
 
 if TYPE_CHECKING:
     from methods.training import Precision
@@ -69,11 +70,14 @@ def memory(
     cases = [Case(name, known, recipe_of(name, None, settings), training, tokens, cast("Attention", attention))
              for known in models(model or ()) for name in recipe or ("full", "lora", "lisa")]
     rows = simulated(cases, folder, jobs)
-    show(f"Peak memory of training, simulated: batch {batch}, {tokens} tokens, {precision}, {attention}", rows, machine)
-    if not machine:
-        Console().print(LEGEND, soft_wrap=True)
+    fitting = what_fits(cases, folder) if fits else []
+    if machine:
+        print(json.dumps({"peaks": [row.to_json() for row in rows], "fits": fitting}, indent=1))
+        return
+    show(f"Peak memory of training, simulated: batch {batch}, {tokens} tokens, {precision}, {attention}", rows)
     if fits:
-        show_fits(cases, folder, jobs, machine)
+        show_fits(fitting)
+    Console().print(LEGEND, soft_wrap=True)
 
 
 def refuse_both(model: object, recipe: object) -> None:
@@ -139,24 +143,20 @@ def of_paper(paper: str, folder: Path, jobs: int, machine: bool) -> None:
         print(json.dumps([row.to_json() | {"table": title} for title, rows in made for row in rows], indent=1))
         return
     for title, rows in made:
-        show(title, rows, machine)
+        show(title, rows)
     Console().print(LEGEND, soft_wrap=True)
 
 
-def show(title: str, rows: Iterable[Beside], machine: bool) -> None:
+def show(title: str, rows: Sequence[Beside]) -> None:
     from repro.memory.beside import HEADER, NAMES
 
-    rows = list(rows)
-    if machine:
-        print(json.dumps([row.to_json() for row in rows], indent=1))
-        return
     keep = [i for i in range(len(HEADER)) if any(row.cells()[i] for row in rows)]
     table = Table(title=escape(title), padding=(0, 1, 0, 0))
     for i in keep:
         table.add_column(HEADER[i], no_wrap=True, justify="left" if i < len(NAMES) else "right")
     for row in rows:
         table.add_row(*(escape(row.cells()[i]) for i in keep))
-    console = Console()
+    console = wide()
     console.print(table)
     noted: dict[str, list[str]] = {}
     for row in rows:
@@ -166,16 +166,19 @@ def show(title: str, rows: Iterable[Beside], machine: bool) -> None:
         console.print(escape(f"{names[0]}{f' and {len(names) - 1} more' if names[1:] else ''}: {note}."), soft_wrap=True)
 
 
-def show_fits(cases: Sequence[Case], folder: Path, jobs: int, machine: bool) -> None:
-    """What fits into the usual cards."""
+def what_fits(cases: Sequence[Case], folder: Path) -> list[dict[str, Any]]:
+    """For each case and card: the largest batch at once and the largest known model, None where nothing fits."""
     from repro.memory.fits import largest_batch, largest_model
+    from repro.store import spoken
 
-    rows = [(str(case), budget, largest_batch(case, budget, folder), largest_model(case, budget, folder, jobs))
-            for case in cases for budget in BUDGETS]
-    if machine:
-        print(json.dumps([{"case": c, "gib": g, "largest_batch": b, "largest_model": m} for c, g, b, m in rows], indent=1))
-        return
+    with spoken(folder):
+        return [{"case": str(case), "gib": budget, "largest_batch": largest_batch(case, budget, folder) or None,
+                 "largest_model": largest_model(case, budget, folder)} for case in cases for budget in BUDGETS]
+
+
+def show_fits(fitting: Sequence[dict[str, Any]]) -> None:
     table = Table("model, recipe", "GiB", "largest batch at once", "largest known model at batch 1")
-    for name, budget, most, largest in rows:
-        table.add_row(escape(name), str(budget), str(most) if most else "does not fit", largest or "none")
-    Console().print(table)
+    for row in fitting:
+        table.add_row(escape(row["case"]), str(row["gib"]), str(row["largest_batch"] or "does not fit"),
+                      row["largest_model"] or "none")
+    wide().print(table)

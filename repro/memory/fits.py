@@ -19,10 +19,12 @@ def largest_batch(case: Case, gib: float, folder: Path) -> int:
     return last(lambda batch: fits(case.with_batch(batch), gib, folder), MOST)
 
 
-def largest_model(case: Case, gib: float, folder: Path, jobs: int) -> str | None:
+def largest_model(case: Case, gib: float, folder: Path) -> str | None:
     """Among the known ones, by weights, at batch 1; None where none fits."""
     for shapes in sorted((s for s in ALL.values() if s is not EMBEDDED), key=lambda s: -s.weights):
-        if case.tokens <= shapes.positions and fits(replace(case.with_batch(1), model=Model.of(shapes)), gib, folder):
+        if case.tokens > shapes.positions or shapes.weights * case.training.weight_dtype.itemsize > gib * GIB:
+            continue  # the weights alone are too much: nothing to simulate
+        if fits(replace(case.with_batch(1), model=Model.of(shapes)), gib, folder):
             return shapes.name
     return None
 

@@ -6,19 +6,19 @@ from pathlib import Path
 
 from repro.memory.cases import Case
 from repro.memory.found import GIB, Found
-from repro.memory.simulated import kept
+from repro.memory.simulated import kept_as
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "results" / "reference" / "memory"
 
 
 @cache
-def _of_key(key: str, case: Case) -> Found | None:
-    return kept(case, FOLDER, any_version=True)
+def _of_key(key: str) -> Found | None:
+    return kept_as(key, FOLDER, any_version=True)
 
 
 def known(case: Case) -> Found | None:
     """What is kept of a case; None where nothing is."""
-    return _of_key(case.key, case)
+    return _of_key(case.key)
 
 
 def gib(case: Case) -> float | None:

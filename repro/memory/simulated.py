@@ -73,7 +73,12 @@ def versions() -> Mapping[str, str]:
 
 def kept(case: Case, folder: Path, *, any_version: bool = False) -> Found | None:
     """What an earlier call kept; None where there is none by these versions. Raises Refused for a file that cannot be read."""
-    path = folder / f"{case.key}.json"
+    return kept_as(case.key, folder, any_version=any_version)
+
+
+def kept_as(key: str, folder: Path, *, any_version: bool = False) -> Found | None:
+    """`kept`, by a case's key."""
+    path = folder / f"{key}.json"
     if not path.exists():
         return None
     try:

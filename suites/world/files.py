@@ -46,13 +46,14 @@ def every_table(world: World) -> dict[str, Tables]:
 def write(world: World, root: Path) -> Path:
     """Writes ``<root>/<name>/<hub id>/<config>/<split>.jsonl`` once and returns ``<root>/<name>``; atomic.
 
-    The name is the world's digest and that of the generator's code, so that data never outlive what made them.
+    Several may do so at the same time: the first one's stays. The name is the world's digest and that of the generator's code, so
+    that data never outlive what made them.
     """
     from methods import atomic
 
     place = root / f"{world.digest()}-{generator()}"
     if not place.exists():
-        with atomic.folder(place) as fresh:
+        with atomic.folder(place, once=True) as fresh:
             for hub_id, tables in every_table(world).items():
                 _write_set(fresh / hub_id, hub_id, tables)
     return place

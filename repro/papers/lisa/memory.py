@@ -2,7 +2,7 @@
 
 Source: section 4.1 (flash attention off, texts of at most 1,024 tokens), the early version's Table 1 and Figure 3; that weights,
 gradients and Adam's moments are all bfloat16 follows from the figure's bars. LLaMA-2-70B ran on four devices, one after the
-other: what is simulated is one device's share of the blocks with both ends, which no device exceeds.
+other: what is simulated is an even share of the blocks with one end. Over many draws all drawn blocks lie on it at some time.
 """
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from repro.shapes import GPT_2, LLAMA_2_7B, LLAMA_2_70B, MISTRAL_7B
 
 OPEN = {(512, "eager"): "texts of 512 tokens", (1024, "sdpa"): "PyTorch's own attention"}
 NOTES = {
-    LLAMA_2_70B.name: "one of four devices that share the blocks evenly, with both ends; how the paper's devices shared them is "
-                      "not stated",
+    LLAMA_2_70B.name: "the fullest of four devices that share the blocks evenly, when all drawn blocks are its own; how the "
+                      "paper's devices shared them is not stated",
     MISTRAL_7B.name: "the paper prints LLaMA-2-7B's numbers for Mistral-7B, whose MLP is 30 % wider; length and attention as "
                      "there",
     GPT_2.name: "what a driver takes before the first tensor, left out here, weighs most beside so small a model"}
@@ -67,7 +67,7 @@ def table_1() -> TableSpec:
                      "Batch 1, texts of 1,024 tokens, eager attention, weights, gradients and moments in bfloat16, no "
                      "checkpointing. The paper states neither the length of its texts (at most 1,024 tokens) nor whether "
                      "gradients are kept as zeros; `python -m repro memory --paper lisa`, which makes this table, shows what "
-                     "both change. LLaMA-2-70B: one of four devices that share the blocks evenly.")
+                     "both change. LLaMA-2-70B: the fullest of four devices that share the blocks evenly.")
 
 
 def figures() -> tuple[FigureSpec, ...]:
