@@ -204,6 +204,7 @@ def test_the_main_job_runs_what_is_missing_and_tells_what_failed(call: Call, stu
     said = call("all", "--out", study, "--jobs", 1)
     assert said.status == 1
     assert "refuted" in said.out
+    assert "Gate: cannot check scale tiny; because" in said.out, "the project's reference has no such arm; the job goes on"
     assert "index.html" in said.out
     assert "no estimate yet" in said.err
     assert "ZeroDivisionError: by zero indeed" in said.err

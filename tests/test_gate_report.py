@@ -43,6 +43,12 @@ def valid(element: ElementTree.Element) -> None:
         valid(child)
 
 
+def test_in_a_line_the_gate_says_what_failed_first() -> None:
+    assert report.told(JUDGED).startswith(f"{JUDGED.totals()} First: {report.sentence(WORSE)}")
+    fine = replace(JUDGED, checks=JUDGED.checks[1:])
+    assert report.told(fine).startswith("passed. Scale tiny: 4 runs compared, 3 checks, 0 failed")
+
+
 def test_junit_is_what_consumers_read() -> None:
     root = ElementTree.fromstring(report.junit(JUDGED))
     valid(root)

@@ -65,12 +65,13 @@ def one_of(option: str, value: str, known: Collection[str]) -> str:
 
 def everything(scale: ScaleName = "tiny", paper: Papers = None, arms: Arms = "core", jobs: Jobs = None,
                out: Out = RESULTS) -> None:
-    """Run what is missing, write the report, show the verdicts."""
+    """Run what is missing, write the report, show the verdicts and what the gate says."""
     job = Job.of(scale, paper, arms, jobs, out)
     failures = go(job, job.plan())
     index = write_report(job)
     for of_paper in job.papers:
         show_verdicts(of_paper, job.scale, job.report / of_paper.name)
+    show_gate(job)
     Console().print(f"Report: {escape(str(index))}", soft_wrap=True)
     end(failures, job)
 
@@ -160,6 +161,24 @@ def show_verdicts(paper: Paper, scale: Scale, folder: Path) -> None:
     for row in json.loads((folder / "verdicts.json").read_text()):
         table.add_row(row["claim"], escape(row["statement"]), escape(row["headline"]))
     Console().print(table)
+
+
+def show_gate(job: Job) -> None:
+    """What the gate says of these records, where the project keeps a reference for the scale; `repro check` says it in full."""
+    from methods.parts import Refused
+    from repro.commands.check import REFERENCE
+    from repro.gate.compare import compare
+    from repro.gate.report import told
+    from repro.papers import PAPERS
+    from repro.store import Store
+
+    if not (REFERENCE / job.scale.name / "index").is_dir():
+        return
+    try:
+        said = told(compare(job.store, Store(REFERENCE), job.scale.name, PAPERS, [p.name for p in job.papers], job.which))
+    except Refused as refusal:  # the main job does not end with it
+        said = str(refusal)
+    Console().print(f"Gate: {escape(said)}", soft_wrap=True, highlight=False)
 
 
 def summary(made: Plan, jobs: int) -> str:

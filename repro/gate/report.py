@@ -119,6 +119,14 @@ def say(judged: Judged) -> None:
         console.print(escape(line), soft_wrap=True, highlight=False)
 
 
+def told(judged: Judged) -> str:
+    """In a line or two, for those who did not ask for the gate."""
+    if not judged.failing:
+        return f"passed. {judged.totals()}"
+    return (f"{judged.totals()} First: {sentence(judged.failing[0])}. All: `python -m repro check --scale {judged.scale}`, whose "
+            "status counts.")
+
+
 def write(judged: Judged, junit_file: Path | None, markdown_file: Path | None, environment: Mapping[str, str]) -> None:
     """The files that were asked for; the summary also goes to the end of $GITHUB_STEP_SUMMARY where that is set."""
     if junit_file is not None:
