@@ -23,11 +23,12 @@ from methods.scope.lora import Lora
 from methods.streams import Streams
 from methods.training import Precision, Training
 from repro import pins
-from repro.bench_device import empty, wait
+from repro.bench_device import empty, matrix_rate, wait
 from repro.memory import reference
 from repro.papers.colm import peaks
 from repro.papers.lisa import memory
 from repro.shapes import LLAMA_2_7B, MISTRAL_7B, OPT_1_3B, PHI_2, TINYLLAMA, Shapes
+from suites.cost.bounds import Work, bounds
 
 WARM_UP = 2
 """Steps before the first that is timed."""
@@ -89,12 +90,18 @@ def bench_lisa(rounds: int = 12) -> dict[str, Any]:
 
 
 def bench(shapes: Shapes, cases: Sequence[Case], tokens: int, rounds: int, device: str = "cuda") -> dict[str, Any]:
-    """`rows`: one a case, with median seconds of a step and of choosing its examples, and the peak of allocated bytes."""
+    """`rows`: one a case, with median seconds of a step and of choosing its examples, and the peak of allocated bytes.
+
+    `matrix_rates`: operations a second, by precision; `bound_s`: what a step's products (`suites.cost.bounds`) take at that rate.
+    """
     if device == "cuda" and not torch.cuda.is_available():
         raise Refused(f"cannot measure {shapes.name}'s shapes here; because PyTorch finds no CUDA device; run it on a machine "
                       "with a GPU")
     named = torch.cuda.get_device_name() if device == "cuda" else device
-    return {"rows": [measured(shapes, case, tokens, rounds, device) for case in cases], "versions": dict(pins.versions()),
+    rates = {precision: matrix_rate(device, dtype_of(precision)) for precision in dict.fromkeys(c.precision for c in cases)}
+    rows = [against(row, shapes, case, tokens, rounds, rates[case.precision])
+            for case in cases for row in [measured(shapes, case, tokens, rounds, device)]]
+    return {"rows": rows, "versions": dict(pins.versions()), "matrix_rates": rates,
             "setting": f"{shapes.name} with random weights, {tokens} tokens a text, {named}, {rounds} steps"}
 
 
@@ -108,10 +115,28 @@ def measured(shapes: Shapes, case: Case, tokens: int, rounds: int, device: str) 
         return row | {"missing": "out of memory"}
 
 
+def against(row: dict[str, Any], shapes: Shapes, case: Case, tokens: int, rounds: int, rate: float) -> dict[str, Any]:
+    """The row with how far its step is from its products alone, the median of the steps that were timed."""
+    if "missing" in row:
+        return row
+    found = bounds(shapes.config, case.recipe, training_of(case, rounds), Work(tokens, tokens // 4))[WARM_UP:]
+    operations = statistics.median(b.operations + b.pool for b in found)
+    return row | {"operations": operations, "bound_s": operations / rate, "step_over_bound": row["step_s"] * rate / operations}
+
+
+def training_of(case: Case, rounds: int) -> Training:
+    return Training(steps=WARM_UP + rounds, batch_size=case.batch, micro_batch=case.micro_batch, precision=case.precision)
+
+
+def dtype_of(precision: Precision) -> torch.dtype:
+    """In which the products are done."""
+    return torch.float32 if precision == "fp32" else torch.bfloat16
+
+
 def timed(shapes: Shapes, case: Case, tokens: int, rounds: int, device: str) -> dict[str, Any]:
     torch.manual_seed(0)
     model = shapes.model(device, torch.bfloat16 if case.precision == "bf16" else torch.float32, case.attention)
-    training = Training(steps=WARM_UP + rounds, batch_size=case.batch, micro_batch=case.micro_batch, precision=case.precision)
+    training = training_of(case, rounds)
     phases: dict[str, list[float]] = {}
     stream = fit(model, case.recipe, texts(4 * case.batch, tokens, shapes.vocabulary), training, Streams(0), pad_id=1,
                  watch=lambda phase: clocked(phase, phases, device))

@@ -42,6 +42,8 @@ def test_every_case_at_a_papers_shapes_takes_its_steps(kind: str, cases: list[Ca
     assert [row["name"] for row in found["rows"]] == [case.name for case in cases]
     assert all(row["step_s"] > 0 and row["peak_bytes"] is None for row in found["rows"])
     assert all(0 < row["selecting_s"] < row["step_s"] for row in found["rows"])
+    assert all(row["bound_s"] == row["operations"] / found["matrix_rates"][row["precision"]] for row in found["rows"])
+    assert all(row["step_over_bound"] > 1 for row in found["rows"] if row["precision"] == "fp32"), "a CPU's bf16 has no one rate"
     width = {case.precision: 2 if case.precision == "bf16" else 4 for case in cases}
     assert all(row["weight_bytes"] % width[row["precision"]] == 0 for row in found["rows"])
     show_shapes(found)

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from repro.commands.options import Json
+from repro.commands.screen import wide
 
 if TYPE_CHECKING:
     from suites.suite import Evaluation
@@ -189,14 +190,17 @@ def show_bench(found: dict[str, Any]) -> None:
 
 
 def show_shapes(found: dict[str, Any]) -> None:
-    table = Table("method", "precision", "batch", "micro-batch", "s a step", "choosing", "peak GB", "weights GB", "state GB",
-                  title=escape(found["setting"]))
+    table = Table("method", "precision", "batch", "micro-batch", "s a step", "times its products", "choosing", "peak GB",
+                  "weights GB", "state GB", title=escape(found["setting"]))
     for row in found["rows"]:
         named = (escape(row["name"]), row["precision"], str(row["batch"]), str(row["micro_batch"] or row["batch"]))
         if "missing" in row:
             table.add_row(*named, row["missing"])
             continue
         bytes_ = (row["peak_bytes"], row["weight_bytes"], row["state_bytes"])
-        table.add_row(*named, f"{row['step_s']:.3f}", f"{row['selecting_s'] / row['step_s']:.0%}",
-                      *("–" if b is None else f"{b / 1e9:.2f}" for b in bytes_))
-    Console().print(table)
+        table.add_row(*named, f"{row['step_s']:.3f}", f"{row['step_over_bound']:.1f}" if "step_over_bound" in row else "–",
+                      f"{row['selecting_s'] / row['step_s']:.0%}", *("–" if b is None else f"{b / 1e9:.2f}" for b in bytes_))
+    wide().print(table)
+    for precision, rate in found.get("matrix_rates", {}).items():
+        Console().print(f"Products of large matrices in {precision}: {rate / 1e12:.3g} Tera-operations a second; \"times its "
+                        "products\" is a step against its own at that rate.", soft_wrap=True)
