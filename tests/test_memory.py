@@ -17,7 +17,7 @@ from methods.training import Training
 from repro.__main__ import app
 from repro.claims import Claim, Control, Counted
 from repro.memory import simulated
-from repro.memory.beside import Beside, noted
+from repro.memory.beside import HEADER, Beside, noted
 from repro.memory.cases import Case, Model
 from repro.memory.fits import largest_batch, last
 from repro.memory.found import GIB
@@ -136,6 +136,18 @@ def test_rows_far_from_the_paper_say_what_it_leaves_open():
     assert "half the length" in shown[1].note
     assert "−33%" in shown[1].note
     assert sum(map(len, shown[0].cells())) > 0
+
+
+def test_a_row_shows_what_its_peak_is_for_or_the_peak_of_each_phase():
+    found = simulated.run(case(recipe=papers.colm(1e-3, pool=2)))
+    peak = found.footprint.peak
+    assert max(peak.phases.values()) == peak.bytes == peak.phases[peak.phase]
+    assert {"selection", "forward", "backward", "update"} <= set(peak.phases)
+    kinds, phases = (dict(zip(HEADER, Beside(case(), found, by_phase=by).cells(), strict=True)) for by in (False, True))
+    assert kinds["weights"]
+    assert not kinds["choosing"]
+    assert phases["choosing"]
+    assert not phases["weights"]
 
 
 def counted(value: float | None, limit: float | None = 10.0) -> Counted:

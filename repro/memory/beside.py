@@ -24,6 +24,8 @@ class Beside:
     found: Found
     printed: Printed | None = None
     note: str = ""
+    by_phase: bool = False
+    """Whether the most bytes alive in each phase of a step are shown, in place of what the peak is for."""
 
     @property
     def apart(self) -> float | None:
@@ -37,22 +39,27 @@ class Beside:
                 "paper": None if self.printed is None else self.printed.text, "difference": self.apart,
                 "simulated_bytes": self.found.peak_bytes,
                 "bound_bytes": self.found.bound.bytes, "composition": dict(peak.composition), "operation": peak.operation,
-                "phase": peak.phase, "step_operations": self.found.bound.operations, "note": self.note}
+                "phase": peak.phase, "phases": dict(peak.phases), "step_operations": self.found.bound.operations,
+                "note": self.note}
 
     def cells(self) -> tuple[str, ...]:
-        """As HEADER; the parts are those of the peak."""
-        parts = self.found.footprint.composition
+        """As HEADER."""
+        peak = self.found.footprint.peak
+        parts, highs = ({}, peak.phases) if self.by_phase else (peak.composition, {})
         apart = "" if self.apart is None else f"{self.apart:+.0%}".replace("-", "−")
         return (self.case.model.name, self.case.label, "" if self.printed is None else self.printed.text,
                 f"{self.found.gib:.2f}", apart, f"{self.found.bound.bytes / GIB:.2f}",
-                *(f"{parts.get(kind, 0) / GIB:.1f}" if parts.get(kind, 0) else "" for kind in PARTS))
+                *(f"{parts.get(kind, 0) / GIB:.1f}" if parts.get(kind, 0) else "" for kind in PARTS),
+                *(f"{highs[phase] / GIB:.2f}" if phase in highs else "" for phase in PHASES))
 
 
 PARTS: Mapping[str, str] = {Kind.WEIGHTS: "weights", Kind.GRADIENTS: "grad", Kind.OPTIMIZER: "state", Kind.ACTIVATIONS: "activ",
                             Kind.SELECTION: "select", Kind.OTHER: "other"}
 """Kinds of memory -> heads of columns."""
+PHASES: Mapping[str, str] = {"selection": "choosing", "forward": "forward", "backward": "backward", "update": "update"}
+"""Phases of a step -> heads of columns."""
 NAMES = ("model", "what")
-HEADER = (*NAMES, "paper", "GiB", "diff", "bound", *PARTS.values())
+HEADER = (*NAMES, "paper", "GiB", "diff", "bound", *PARTS.values(), *PHASES.values())
 
 
 def noted(rows: Sequence[Beside], others: Mapping[str, Sequence[tuple[str, Found]]]) -> list[Beside]:

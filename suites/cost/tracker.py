@@ -13,7 +13,7 @@ import enum
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -48,6 +48,8 @@ class Peak:
     """Bytes by kind, of sum `bytes`."""
     operation: str
     phase: str
+    phases: Mapping[str, int] = field(default_factory=dict)
+    """The most bytes alive in each phase of the step that did anything."""
 
 
 @dataclass(slots=True)
@@ -77,6 +79,7 @@ class Tracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._peak_at = 0
         self._peak_of: dict[Kind, int] = {}
         self._peak_in: tuple[Callable[..., Any] | None, str] = (None, "start")
+        self._highs: dict[str, int] = {}
         self.mark([*model.parameters(), *model.buffers()], Kind.WEIGHTS)
 
     @property
@@ -108,8 +111,9 @@ class Tracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def cut(self) -> Peak:
         """The peak since the last cut; the next one starts from what is alive now."""
         func, phase = self._peak_in
-        peak = Peak(self._peak, {str(k): n for k, n in self._peak_of.items()}, "" if func is None else str(func), phase)
-        self._phases[0], self._peak = "rest", 0
+        peak = Peak(self._peak, {str(k): n for k, n in self._peak_of.items()}, "" if func is None else str(func), phase,
+                    self._highs)
+        self._phases[0], self._peak, self._highs = "rest", 0, {}
         self._compare(None)
         return peak
 
@@ -171,6 +175,8 @@ class Tracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.total += nbytes
 
     def _compare(self, func: Callable[..., Any] | None) -> None:
+        phase = self.now
+        self._highs[phase] = max(self.total, self._highs.get(phase, 0))
         if self.total > self._peak:
             self._peak, self._peak_at, self._peak_of = self.total, self._operations, dict(self.live)
-            self._peak_in = (func, self.now)
+            self._peak_in = (func, phase)
