@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from importlib.util import find_spec
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -92,11 +93,19 @@ def test_galores_own_package_is_a_row_where_it_is_installed_and_a_sentence_where
         assert 0.8 < state / ours.footprint.composition["optimizer state"] < 1.2
 
 
-@given(st.integers(0, 300), st.integers(1, 200))
-def test_the_last_that_fits(limit: int, most: int):
-    asked = []
-    assert last(lambda n: asked.append(n) or n <= limit, most) == min(limit, most)  # type: ignore[func-returns-value]
-    assert len(asked) <= 20
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=200), st.integers(0, 3000))
+def test_the_last_that_fits(steps: list[int], limit: int):
+    sizes = list(accumulate(steps))
+    looked: list[int] = []
+    found = last(lambda n: looked.append(n) or sizes[n - 1], limit, len(sizes))  # type: ignore[func-returns-value]
+    assert found == sum(size <= limit for size in sizes)
+    assert len(looked) == len(set(looked)) <= 30
+
+
+def test_a_straight_line_takes_few_looks():
+    looked: list[int] = []
+    assert last(lambda n: looked.append(n) or 1000 + 17 * n, 1000 + 17 * 777, 4096) == 777  # type: ignore[func-returns-value]
+    assert len(looked) <= 5
 
 
 def test_the_largest_batch_is_the_one_after_which_it_no_longer_fits(tmp_path: Path):

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 Suites = Annotated[list[str] | None, typer.Option("--suite", help="A suite, as `--json` names it; may be repeated.")]
 Reference = Annotated[bool, typer.Option("--reference", help="From the committed records in place of fresh ones.")]
-SHOWN = ("rank", "method", "letters", "mean", "state (bytes)", "training (s)", "front")
-"""Columns for a terminal; the rest is in `--json` and in the files."""
 
 
 def leaderboard(scale: ScaleName = "tiny", suite: Suites = None, out: Out = RESULTS, reference: Reference = False,
@@ -54,13 +52,12 @@ def say(board: Board, console: Console) -> None:
     from repro import table
     from repro.leaderboard import export
 
-    made = export.to_table(board)
-    at = [made.header.index(name) for name in SHOWN]
+    made = export.short(board)
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in SHOWN:
+    for name in made.header:
         shown.add_column(name, no_wrap=name in ("rank", "mean"))
     for row in made.rows:
-        shown.add_row(*(escape(table.text(row[i])) for i in at))
+        shown.add_row(*(escape(table.text(entry)) for entry in row))
     console.print(escape(made.title), style="bold", soft_wrap=True)
     console.print(shown)
     for note in made.notes:

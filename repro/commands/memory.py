@@ -70,7 +70,7 @@ def memory(
     cases = [Case(name, known, recipe_of(name, None, settings), training, tokens, cast("Attention", attention))
              for known in models(model or ()) for name in recipe or ("full", "lora", "lisa")]
     rows = simulated(cases, folder, jobs)
-    fitting = what_fits(cases, folder) if fits else []
+    fitting = what_fits(cases, folder, jobs) if fits else []
     if machine:
         print(json.dumps({"peaks": [row.to_json() for row in rows], "fits": fitting}, indent=1))
         return
@@ -166,11 +166,12 @@ def show(title: str, rows: Sequence[Beside]) -> None:
         console.print(escape(f"{names[0]}{f' and {len(names) - 1} more' if names[1:] else ''}: {note}."), soft_wrap=True)
 
 
-def what_fits(cases: Sequence[Case], folder: Path) -> list[dict[str, Any]]:
+def what_fits(cases: Sequence[Case], folder: Path, jobs: int) -> list[dict[str, Any]]:
     """For each case and card: the largest batch at once and the largest known model, None where nothing fits."""
-    from repro.memory.fits import largest_batch, largest_model
+    from repro.memory.fits import first_looks, largest_batch, largest_model
     from repro.store import spoken
 
+    simulated([look for case in cases for look in first_looks(case, max(BUDGETS))], folder, jobs)
     with spoken(folder):
         return [{"case": str(case), "gib": budget, "largest_batch": largest_batch(case, budget, folder) or None,
                  "largest_model": largest_model(case, budget, folder)} for case in cases for budget in BUDGETS]

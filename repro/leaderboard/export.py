@@ -4,7 +4,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pandas as pd
@@ -16,13 +16,15 @@ from repro.leaderboard.ties import ALPHA
 from repro.store import parquet, plain
 from repro.table import DIGITS, Entry, Mean, Table
 
-READ = ("Methods of one board share base model, training data, suite call and measure. Mean ± standard error (seeds × items) "
-        "with its 90 % interval. Two methods share a letter when they cannot be told apart (paired by seed and item, "
+READ = ("Methods of one board share base model, training data, suite call and measure. Mean ± standard error (seeds × items); "
+        "intervals are 90 %. Two methods share a letter when they cannot be told apart (paired by seed and item, "
         f"two-sided, Holm over the board's pairs, {ALPHA:g}); a rank is the range that these tests leave. Front: nothing is "
         "better and costs no more, going by the means. State: the update's state at its peak, without weights, gradients and "
         "activations. \"One of 5\": the mean member of an ensemble, charged a fifth of its training.")
 """How a board is read."""
 HEADER = ("rank", "method", "letters", "mean", "90 % interval", "trainable", "state (bytes)", "training (s)", "steps", "front")
+SHORT = ("rank", "method", "letters", "mean", "state (bytes)", "training (s)", "front")
+"""Columns for a terminal or a short page; the rest is in the files."""
 KINDS = {"scale": "string", "base": "string", "data": "string", "suite": "string", "measure": "string", "unit": "string",
          "method": "string", "arms": "string", "letters": "string", "fronts": "string", "why": "string",
          "higher_is_better": "boolean",
@@ -76,6 +78,21 @@ def to_table(board: Board) -> Table:
     better = "more is better" if board.contest.measure.higher else "less is better"
     base = f"{board.contest.base}, trained on {' then '.join(board.contest.data)}"
     return Table(board.id, f"{board.title}; {better}. Base: {base}.", HEADER, body, tuple(f"{n}." for n in remarks(board)))
+
+
+def short(board: Board) -> Table:
+    """With the columns of SHORT."""
+    made = to_table(board)
+    at = [made.header.index(name) for name in SHORT]
+    return replace(made, header=SHORT, rows=tuple(tuple(row[i] for i in at) for row in made.rows))
+
+
+def readme(boards: Sequence[Board]) -> str:
+    """Of each base and training data the first board, in short."""
+    first = {b.group: b for b in reversed(boards)}
+    shown = [b for b in boards if first[b.group] is b]
+    more = f"Another {len(boards) - len(shown)} boards are in the report. " if len(boards) > len(shown) else ""
+    return "\n".join([*(table.markdown(short(b)) for b in shown), f"{more}{READ}", ""])
 
 
 def remarks(board: Board) -> list[str]:
