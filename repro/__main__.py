@@ -13,6 +13,7 @@ from repro.commands import (
     accept,
     calibrating,
     check,
+    diffing,
     judge,
     judging,
     leaderboard,
@@ -20,6 +21,7 @@ from repro.commands import (
     looking,
     measuring,
     memory,
+    showing,
     studying,
 )
 
@@ -29,7 +31,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 COMMANDS: dict[str, Callable[..., None]] = {
     "all": studying.everything, "plan": studying.plan, "run": studying.run, "report": studying.report,
     "tune": studying.tune, "check": check.check, "accept": accept.accept, "list": looking.listing,
-    "matrix": looking.matrix, "show": looking.show, "train": learning.train, "pretrain": learning.pretrain,
+    "matrix": looking.matrix, "show": showing.show, "diff": diffing.diff, "train": learning.train, "pretrain": learning.pretrain,
     "leaderboard": leaderboard.leaderboard, "eval": measuring.evaluate, "bench": measuring.bench, "memory": memory.memory,
     "calibrate": calibrating.calibrate, "judge": judge.judge, "judge-report": judging.judge_report,
 }

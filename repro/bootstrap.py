@@ -1,17 +1,23 @@
 """How sure an average is: a bootstrap over seeds and clusters of items, with Student's t for the few seeds there are.
 
 Seeds and items are crossed (every seed answers the same items), so each replicate redraws the seeds and, independently,
-the clusters, and averages what both drew (pigeonhole bootstrap, Owen 2007, which errs on the wide side). Three seeds
-redrawn with replacement understate their own spread by sqrt(2/3): every weight w is therefore stretched to
-1 + (w - 1) sqrt(S / (S - 1)). Quantiles come from Student's t, its degrees of freedom by Satterthwaite from the two
-sources of spread, because percentiles of three seeds cannot reach 5 %.
+the clusters, and averages what both drew (pigeonhole bootstrap, Owen 2007, which errs on the wide side: what is left when
+seeds and items are accounted for enters it three times). Three seeds redrawn with replacement understate their own spread
+by sqrt(2/3): every weight w is therefore stretched to 1 + (w - 1) sqrt(S / (S - 1)).
+
+Intervals are neither percentile nor BCa: the replicates of three seeds cannot reach 5 %, whichever of them are read off. They
+are those of Student's t on the replicates' standard deviation, degrees of freedom by Satterthwaite from the two sources of
+spread; and as a few items that differ much make the mean itself skewed, t goes through Hall's transformation (1992), which
+removes the skewness that the clusters show (BCa's acceleration is a sixth of it; of a few seeds it cannot be known).
+`repro.error_rates` simulates what that gives. Where nothing varies at all there is nothing to test, and p is 0 or 1.
 """
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 from methods.parts import Refused
 from repro.evidence import Floats, Series
@@ -35,23 +41,36 @@ class Estimate:
     items: int
     clusters: int
     by_seed: float
-    """Variance of the mean that more seeds would shrink."""
+    """Variance of the mean when seeds alone are redrawn."""
     by_item: float
-    """Variance of the mean that only more items would shrink."""
+    """When clusters of items alone are."""
+    by_both: float = 0.0
+    """What redrawing both adds to the sum of the two; each holds as much of it again. It shrinks with either number."""
+    skew: float = 0.0
+    """Skewness of the mean, from the clusters of items."""
 
     def p_above(self, threshold: float) -> float:
         """One-sided p of "the true mean is at most the threshold"."""
-        gap = self.mean - threshold
-        if self.stderr == 0:
-            return 0.0 if gap > 0 else 1.0
-        return float(stats.t.sf(gap / self.stderr, self.df))
+        return self._p(self.mean - threshold, 1.0)
 
     def p_below(self, threshold: float) -> float:
         """One-sided p of "the true mean is at least the threshold"."""
-        gap = threshold - self.mean
+        return self._p(self.mean - threshold, -1.0)
+
+    def _p(self, gap: float, side: float) -> float:
         if self.stderr == 0:
-            return 0.0 if gap > 0 else 1.0
-        return float(stats.t.sf(gap / self.stderr, self.df))
+            return 0.0 if side * gap > 0 else 1.0
+        return float(stdtr(self.df, -side * unskewed(gap / self.stderr, self.skew)))
+
+
+def unskewed(t: float, skew: float) -> float:
+    """Hall's transformation (1992) of (mean - true mean) / stderr, monotone; `skew` is that of the mean."""
+    return t + skew * t**2 / 3 + skew**2 * t**3 / 27 + skew / 6
+
+
+def skewed(t: float, skew: float) -> float:
+    """Its inverse."""
+    return t if abs(skew) < 1e-6 else float(3 / skew * (np.cbrt(1 + skew * (t - skew / 6)) - 1))
 
 
 @dataclass(frozen=True)
@@ -66,6 +85,8 @@ class Redrawn:
     items: int
     clusters: int
     trained: bool
+    pull: Floats
+    """[C] by how much each cluster moves the mean."""
 
     def __sub__(self, other: Redrawn) -> Redrawn:
         """What redrawing the differences would give, for two series over the same seeds and items (the caller has lined them
@@ -74,7 +95,8 @@ class Redrawn:
             raise Refused("cannot take the difference of two redrawn means; because their seeds or items are not the same; "
                           "line them up first")
         return Redrawn(self.mean - other.mean, self.by_seed - other.by_seed, self.by_item - other.by_item,
-                       self.both - other.both, self.seeds, self.items, self.clusters, self.trained or other.trained)
+                       self.both - other.both, self.seeds, self.items, self.clusters, self.trained or other.trained,
+                       self.pull - other.pull)
 
 
 def estimate(series: Series, *, replicates: int = REPLICATES, seed: int = 0) -> Estimate:
@@ -87,20 +109,30 @@ def redraw(series: Series, *, replicates: int = REPLICATES, seed: int = 0) -> Re
     n_seeds, n_clusters = len(series.values), int(series.cluster.max()) + 1
     sums, counts = _by_cluster(series, n_clusters)
     of_seeds, of_clusters = _weights(seed, n_seeds, replicates), _weights(seed + 1, n_clusters, replicates)
-    even = np.ones((1, n_clusters)), np.ones((1, n_seeds))
-    by_seed, by_item = _means(sums, counts, of_seeds, even[0]), _means(sums, counts, even[1], of_clusters)
-    both = _means(sums, counts, of_seeds, of_clusters)
-    return Redrawn(float(series.means.mean()), by_seed, by_item, both, n_seeds, len(series.items), n_clusters, series.trained)
+    drawn_seeds, drawn_weight = of_seeds.sum(axis=1), of_clusters @ counts
+    drawn = of_clusters @ sums.T  # [R, S]
+    by_seed = of_seeds @ sums.sum(axis=1) / (drawn_seeds * counts.sum())
+    by_item = drawn.mean(axis=1) / drawn_weight
+    both = (of_seeds * drawn).sum(axis=1) / (drawn_seeds * drawn_weight)
+    mean = float(series.means.mean())
+    return Redrawn(mean, by_seed, by_item, both, n_seeds, len(series.items), n_clusters, series.trained,
+                   (sums.mean(axis=0) - mean * counts) / counts.sum())
 
 
 def settled(drawn: Redrawn) -> Estimate:
     """The mean with its error and interval, from its replicates."""
     by_seed, by_item, both = (float(np.var(means)) for means in (drawn.by_seed, drawn.by_item, drawn.both))
     stderr = float(np.sqrt(both))
-    df = _degrees(by_seed, drawn.seeds, by_item, drawn.clusters)
-    half = float(stats.t.ppf(1 - LEVEL, df)) * stderr
-    return Estimate(drawn.mean, stderr, drawn.mean - half, drawn.mean + half, df, drawn.seeds if drawn.trained else 0,
-                    drawn.items, drawn.clusters, by_seed, by_item)
+    df, skew = degrees(by_seed, drawn.seeds, by_item, drawn.clusters), _skewness(drawn.pull, stderr)
+    t = float(stdtrit(df, 1 - LEVEL))
+    return Estimate(drawn.mean, stderr, drawn.mean - stderr * skewed(t, skew), drawn.mean - stderr * skewed(-t, skew), df,
+                    drawn.seeds if drawn.trained else 0, drawn.items, drawn.clusters, by_seed, by_item,
+                    max(0.0, both - by_seed - by_item), skew)
+
+
+def _skewness(pull: Floats, stderr: float) -> float:
+    """Of a mean: what independent clusters move it by, cubed, over its cubed error."""
+    return float((pull**3).sum() / stderr**3) if len(pull) > 1 and stderr > 0 else 0.0
 
 
 def _by_cluster(series: Series, n_clusters: int) -> tuple[Floats, Floats]:
@@ -110,6 +142,7 @@ def _by_cluster(series: Series, n_clusters: int) -> tuple[Floats, Floats]:
     return series.values @ member, member.sum(axis=0)
 
 
+@functools.lru_cache(maxsize=16)
 def _weights(seed: int, n: int, replicates: int) -> Floats:
     """[R, n] how often each of n was redrawn, stretched for a small n; all ones where there is nothing to redraw."""
     if n == 1:
@@ -117,28 +150,10 @@ def _weights(seed: int, n: int, replicates: int) -> Floats:
     return np.asarray(1 + (times(n, replicates, seed) - 1) * np.sqrt(n / (n - 1)), dtype=np.float64)
 
 
-def _means(sums: Floats, counts: Floats, of_seeds: Floats, of_clusters: Floats) -> Floats:
-    """[R] the weighted mean of each replicate; a single row of weights stands for "as it is"."""
-    total = ((of_seeds @ sums) * of_clusters).sum(axis=1)
-    size = of_seeds.sum(axis=1) * (of_clusters @ counts)
-    return np.asarray(total / size, dtype=np.float64)
-
-
-def _degrees(by_seed: float, n_seeds: int, by_item: float, n_clusters: int) -> float:
+def degrees(by_seed: float, n_seeds: int, by_item: float, n_clusters: int) -> float:
     """Satterthwaite's degrees of freedom of the sum of two variances."""
     parts: list[tuple[float, int]] = [(v, n - 1) for v, n in ((by_seed, n_seeds), (by_item, n_clusters)) if n > 1]
     total = sum(v for v, _ in parts)
     if total <= 0:
         return float(max(1, max((n for _, n in parts), default=1)))
     return float(total**2 / sum(v**2 / n for v, n in parts))
-
-
-def seeds_needed(e: Estimate, threshold: float, *, level: float = LEVEL, power: float = 0.8,
-                 most: int = 1000) -> int | None:
-    """Seeds at which an effect of the size seen would clear the threshold with 80 % power; None: seeds alone cannot."""
-    seeds = np.arange(max(2, e.seeds), most + 1)
-    by_seed = e.by_seed * max(e.seeds, 1) / seeds
-    df = np.array([_degrees(v, n, e.by_item, e.clusters) for v, n in zip(by_seed.tolist(), seeds.tolist(), strict=True)])
-    spread = np.sqrt(by_seed + e.by_item)
-    enough = (stats.t.ppf(1 - level, df) + stats.t.ppf(power, df)) * spread <= abs(e.mean - threshold)
-    return int(seeds[enough.argmax()]) if enough.any() else None

@@ -15,7 +15,7 @@ from repro.study import Arm
 
 if TYPE_CHECKING:
     from repro.landscape import Panel
-    from repro.memory.drawn import Growth, Stack
+    from repro.memory.drawn import Growth, Peak, Stack
 
 Goal = Literal["above", "at least", "within"]
 """What the effect must be to hold: > margin; > -margin (no worse than the margin); between -margin and margin."""
@@ -158,6 +158,13 @@ class Claim:
     reason: str = ""
     note: str = ""
     counted: tuple[Counted, ...] = ()
+    no_control: str = ""
+    """Why it needs no control, where it has none."""
+
+    @property
+    def every_contrast(self) -> tuple[Contrast, ...]:
+        """Its own and its controls'."""
+        return (*self.contrasts, *(x for control in self.controls for x in control.contrasts))
 
 
 @dataclass(frozen=True)
@@ -205,11 +212,13 @@ class Line:
     label: str
     x: float | None = None
     group: str = ""
-    """For "dots": lines of one group share a colour."""
+    """For "matrix": the panel. For "dots": "control" for what could explain a claim away."""
     passes: float = 1.0
     """Forward passes over its batch that a step costs, for "curves" that are drawn against them."""
     measure: Measure | None = None
     """For "scan", where lines of one arm differ in what is measured: in place of the figure's."""
+    method: str = ""
+    """The method as which it is drawn (`repro.look`), where that is not its arm."""
 
 
 @dataclass(frozen=True)
@@ -219,13 +228,13 @@ class FigureSpec:
     to a kind of curve's value, against that value), "landscape" (paths on a toy function: an illustration); of lettered
     questions "reliability", "wrong" (confidence of wrong answers), "coverage" (risk against it) and "matrix" (the measure on
     each of `sets`); "radar": a mean by category (`sets`), which stands in the measure's suite behind a slash; "growth" (peak
-    memory step by step) and "stacks" (what a peak is for), both of `counted`.
+    memory step by step), "stacks" (what a peak is for) and "peaks" (numbers beside the paper's), all of `counted`.
     """
 
     id: str
     title: str
     draws: Literal["curves", "norms", "scan", "dots", "speed", "landscape", "reliability", "wrong", "coverage", "matrix",
-                   "radar", "growth", "stacks"]
+                   "radar", "growth", "stacks", "peaks"]
     lines: tuple[Line, ...]
     x: str = "optimizer step"
     y: str = ""
@@ -240,8 +249,8 @@ class FigureSpec:
     """Sets of lettered questions that are shown; but for "matrix" the first alone."""
     panels: Callable[[], tuple[Panel, ...]] | None = None
     """For "landscape", in place of records: what computes its paths."""
-    counted: Callable[[], tuple[Growth, ...] | tuple[Stack, ...]] | None = None
-    """For "growth" and "stacks", in place of records; nothing where it was not counted yet."""
+    counted: Callable[[], tuple[Growth, ...] | tuple[Stack, ...] | tuple[Peak, ...]] | None = None
+    """For "growth", "stacks" and "peaks", in place of records; nothing where it was not counted yet."""
 
     @property
     def needs_records(self) -> bool:

@@ -1,32 +1,33 @@
 """Runs the missing runs in warm worker processes, several at a time.
 
 A run that raises is a failed record. A worker that is killed loses its run alone: the run is tried once more in a fresh
-worker, then recorded as failed. Ctrl-C ends the workers and leaves whole files only.
+worker, then recorded as failed. Ctrl-C ends the workers and leaves whole files only. Several processes may run a scale at the
+same time: each run is made once, by whoever takes its lock, and the others wait for its record and use it.
 """
 from __future__ import annotations
 
-import fcntl
-import multiprocessing
-import os
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Protocol
 
 from methods.parts import Refused
-from repro import worker
-from repro.store import Store, spoken
+from repro import locks, provenance, slots, worker
+from repro.disk import spoken
+from repro.messages import Elsewhere, Message, Progress, Stuck, Task
+from repro.slots import Means as Means
+from repro.slots import Slot
+from repro.store import Store
 from repro.study import Run
-from repro.worker import Finished, Opener, Progress, Stuck
+from repro.worker import Opener
 
 TRIES = 2
 """How often a run may lose its worker before it is recorded as failed."""
-PATIENCE_S = 10.0
-"""How long a worker may take to leave before it is killed."""
+POLL_S = 0.5
+"""How often a run that another process makes is looked at."""
 
 
 class Watch(Protocol):
@@ -36,47 +37,23 @@ class Watch(Protocol):
     def progress(self, run: Run, phase: str, done: int, of: int) -> None: ...
     def ended(self, run: Run, error: str | None) -> None: ...
     def lost(self, run: Run, reason: str) -> None: ...
-
-
-@dataclass(frozen=True)
-class Means:
-    """What the workers run with: how many at a time, threads of each, and the GPUs they share out (none: CPU)."""
-
-    jobs: int
-    threads: int
-    gpus: tuple[str, ...] = ()
-
-    def environment(self, slot: int) -> Mapping[str, str]:
-        """Set before the worker starts, because libraries read it while they load."""
-        threads = {"OMP_NUM_THREADS": str(self.threads), "MKL_NUM_THREADS": str(self.threads),
-                   "TOKENIZERS_PARALLELISM": "false"}
-        return threads | {"CUDA_VISIBLE_DEVICES": self.gpus[slot % len(self.gpus)] if self.gpus else ""}
+    def elsewhere(self, run: Run) -> None: ...
 
 
 def execute(runs: Sequence[Run], opener: Opener, store: Store, means: Means, watch: Watch) -> dict[str, str]:
     """Goes through the runs in order; returns run id -> sentence of those that failed.
 
-    Raises Refused when the records cannot be written, or when another process runs this scale already.
+    Raises Refused when the records cannot be written.
     """
     if not runs:
         return {}
-    with locked(store.root / runs[0].scale):
-        pool = Pool(opener, store, means, watch, deque(runs))
+    pool = Pool(opener, store, means, watch, deque(runs))
+    with locks.among(store.root / runs[0].scale, pool.tidy):
         try:
             pool.work()
         finally:
             pool.close()
     return pool.failures
-
-
-@dataclass
-class Slot:
-    """One place for a worker: the process in it now, its end of the pipe, and the run it has in hand."""
-
-    number: int
-    process: SpawnProcess
-    pipe: Connection
-    run: Run | None = None
 
 
 @dataclass
@@ -91,32 +68,44 @@ class Pool:
     slots: list[Slot] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
     losses: Counter[str] = field(default_factory=Counter)
+    abroad: list[Run] = field(default_factory=list)
+    """Runs that another process is making."""
     logs: Path = field(init=False)
+    before: dict[str, tuple[int, int] | None] = field(init=False)
+    """Run id -> the record that it had when the call began."""
 
     def __post_init__(self) -> None:
         self.logs = self.store.root / self.queue[0].scale / "logs"
+        self.before = {run.id: self.store.stamp(run) for run in self.queue}
+
+    def tidy(self) -> None:
+        """Clears away what earlier calls left: logs, and litter of those that were killed."""
+        with spoken(self.logs):
+            for log in self.logs.glob("worker-*.log"):
+                log.unlink()
+        self.store.tidy(self.queue[0].scale)
 
     def work(self) -> None:
         for number in range(min(self.means.jobs, len(self.queue))):
-            self.log(number).unlink(missing_ok=True)
             self.slots.append(self.hire(number))
-        while self.queue or any(s.run for s in self.slots):
+        while self.queue or self.abroad or any(s.run for s in self.slots):
+            self.call_back()
             for slot in self.slots:
                 self.feed(slot)
             self.listen()
+
+    def call_back(self) -> None:
+        """Takes up the runs that the other process has finished with, or died over."""
+        for run in [r for r in self.abroad if self.store.free(r)]:
+            self.abroad.remove(run)
+            self.queue.append(run)
 
     def log(self, number: int) -> Path:
         return self.logs / f"worker-{number}.log"
 
     def hire(self, number: int) -> Slot:
         """Starts a worker; its log goes on where a predecessor's ended."""
-        spawn = multiprocessing.get_context("spawn")
-        ours, theirs = spawn.Pipe()
-        process = spawn.Process(target=worker.main, args=(theirs, self.opener, self.store, self.log(number)))
-        with environment(self.means.environment(number)):
-            process.start()
-        theirs.close()
-        return Slot(number, process, ours)
+        return slots.start(number, self.means, worker.main, self.opener, self.store, self.log(number))
 
     def feed(self, slot: Slot) -> None:
         """Gives an idle worker the next run."""
@@ -124,11 +113,12 @@ class Pool:
             slot.run = self.queue.popleft()
             self.watch.started(slot.run)
             with suppress(OSError):  # it died while idle; `listen` sees that
-                slot.pipe.send(slot.run)
+                slot.pipe.send(Task(slot.run, self.before[slot.run.id]))
 
     def listen(self) -> None:
         """Waits until a worker says something or ends, and hears all of them."""
-        ready = set(wait([s.pipe for s in self.slots] + [s.process.sentinel for s in self.slots]))
+        ends = [s.pipe for s in self.slots] + [s.process.sentinel for s in self.slots]
+        ready = set(wait(ends, POLL_S if self.abroad else None))
         for slot in list(self.slots):
             if slot.pipe in ready or slot.process.sentinel in ready:
                 self.hear(slot)
@@ -141,7 +131,7 @@ class Pool:
         except (EOFError, OSError):
             self.replace(slot)
 
-    def take(self, slot: Slot, message: Progress | Finished | Stuck) -> None:
+    def take(self, slot: Slot, message: Message) -> None:
         if isinstance(message, Stuck):
             raise Refused(message.sentence)
         assert slot.run is not None
@@ -149,7 +139,15 @@ class Pool:
             self.watch.progress(slot.run, message.phase, message.done, message.of)
             return
         run, slot.run = slot.run, None
-        self.end(run, message.error)
+        if isinstance(message, Elsewhere):
+            self.leave(run)
+        else:
+            self.end(run, message.error)
+
+    def leave(self, run: Run) -> None:
+        """Leaves a run to the process that has it in hand."""
+        self.abroad.append(run)
+        self.watch.elsewhere(run)
 
     def end(self, run: Run, error: str | None) -> None:
         if error is not None:
@@ -158,12 +156,12 @@ class Pool:
 
     def replace(self, slot: Slot) -> None:
         slot.process.join()
-        run, reason = slot.run, cause(slot.process.exitcode)
+        run, reason = slot.run, slots.cause(slot.process.exitcode)
         if run is not None:
             self.lose(run, reason, slot.number)
         slot.pipe.close()
         self.slots.remove(slot)
-        if self.queue:
+        if self.queue or self.abroad:
             self.slots.append(self.hire(slot.number))
 
     def lose(self, run: Run, reason: str, number: int) -> None:
@@ -174,53 +172,14 @@ class Pool:
             self.queue.appendleft(run)
             return
         error = f"its worker process {reason} {TRIES} times while running it; its last words are in logs/worker-{number}.log"
-        self.store.put(*worker.failed(run, error))
-        self.end(run, error)
+        record, samples, curve = worker.failed(run, error)
+        with self.store.lock(run.id, run.scale) as mine:
+            if mine:
+                self.store.put(provenance.traced(record, None), samples, curve)
+        if mine:
+            self.end(run, error)
+        else:
+            self.leave(run)
 
     def close(self) -> None:
-        """Ends the workers: idle ones at once, busy ones by SIGTERM, and by SIGKILL where that does not help."""
-        for slot in self.slots:
-            slot.pipe.close()
-            if slot.run is not None:
-                slot.process.terminate()
-        for slot in self.slots:
-            slot.process.join(PATIENCE_S)
-            if slot.process.is_alive():
-                slot.process.kill()
-                slot.process.join()
-
-
-def cause(exitcode: int | None) -> str:
-    if exitcode == -9:
-        return "was killed (signal 9, as the system does when memory runs out)"
-    return f"was ended by signal {-exitcode}" if exitcode is not None and exitcode < 0 else f"ended with status {exitcode}"
-
-
-@contextmanager
-def environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Sets variables for the processes started inside."""
-    before = {k: os.environ.get(k) for k in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for key, old in before.items():
-            if old is None:
-                del os.environ[key]
-            else:
-                os.environ[key] = old
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """One process at a time runs a scale; the lock goes with its holder, however that ends."""
-    with spoken(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / ".lock").open("w")
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Refused(f"cannot run in {folder}; because another process is running there; "
-                          "wait for it or use another folder with --out") from error
-        yield
+        slots.close(self.slots)

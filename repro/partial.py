@@ -6,11 +6,16 @@ stage's own checkpoint.
 from __future__ import annotations
 
 import json
+import os
+import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -54,7 +59,7 @@ class Partial:
 
     def save(self, place: Place, snapshot: Snapshot | None) -> None:
         """Replaces the checkpoint; no snapshot: the stage has not begun."""
-        with atomic.folder(self.folder) as fresh:
+        with numbered(), atomic.folder(self.folder) as fresh:
             (fresh / "at.json").write_text(json.dumps(
                 {"stage": place.stage, "offset": place.offset, "seconds": place.seconds, "member": place.member}))
             if place.kept:
@@ -77,6 +82,18 @@ class Partial:
         place = Place(start=weights, kept=said, curve=Curve.read(self.folder / "curve.parquet"),
                       **json.loads(at.read_text()))
         return place, fit if fit.exists() else None
+
+
+@contextmanager
+def numbered() -> Iterator[None]:
+    """Makes an OSError of what safetensors says of the disk: it keeps the system's number in its text alone."""
+    try:
+        yield
+    except SafetensorError as error:
+        found = re.search(r"\(os error (\d+)\)", str(error))
+        if found is None:
+            raise
+        raise OSError(int(found[1]), os.strerror(int(found[1]))) from error
 
 
 def weights_of(model: nn.Module) -> dict[str, Tensor]:

@@ -1,14 +1,19 @@
-"""From arms to the distinct runs they need: which are done, which are missing, and how long those will take."""
+"""From arms to the distinct runs they need: which are done, which are missing, and how long those will take.
+
+A run whose files are damaged is missing, and the plan says which and why; so is a damaged ablation that was not asked for:
+it had been run, and a report must not lose it. What a newer version wrote is not touched: it is refused.
+"""
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from repro.claims import Paper
 from repro.pins import pins
 from repro.scale import Scale
+from repro.schema import Damaged
 from repro.store import Store
 from repro.study import Arm, Record, Run, Stage, stage_json
 
@@ -25,6 +30,8 @@ class Plan:
     """Not done yet, longest first."""
     estimates: tuple[float | None, ...]
     """Seconds of each missing run; None where no earlier record of this scale tells."""
+    damaged: Mapping[str, str] = field(default_factory=dict)
+    """Run id -> the sentence that says which file is not as it was written; these runs are among the missing."""
 
     @property
     def cached(self) -> int:
@@ -40,20 +47,40 @@ class Plan:
 
 def make(papers: Sequence[Paper], scale: Scale, store: Store, which: Which = "core") -> Plan:
     """The plan; also notes in the store which run stands for which arm now."""
-    wanted: list[Run] = []
+    runs: list[Run] = []
     for paper in papers:
-        runs = runs_of(paper.name, paper.arms(scale.name), scale)
-        store.write_index(scale.name, paper.name, runs)
-        wanted += [r for r in runs if r.arm.core or which == "all"]
-    return of_runs(wanted, scale, store)
+        of_paper = runs_of(paper.name, paper.arms(scale.name), scale)
+        store.write_index(scale.name, paper.name, of_paper)
+        runs += of_paper
+    wanted = [r for r in runs if r.arm.core or which == "all"]
+    return of_runs(wanted, scale, store, [r for r in runs if not (r.arm.core or which == "all")])
 
 
-def of_runs(wanted: Iterable[Run], scale: Scale, store: Store) -> Plan:
-    distinct = {r.id: r for r in wanted}
-    missing = [r for r in distinct.values() if not store.done(r.id, scale.name)]
-    past = [r for r in store.all(scale.name) if r.status == "done"] if missing else []
+def of_runs(wanted: Iterable[Run], scale: Scale, store: Store, others: Iterable[Run] = ()) -> Plan:
+    """`others` are wanted where they are damaged."""
+    distinct, rest = ({r.id: r for r in runs} for runs in (wanted, others))
+    found = {i: standing(r, store) for i, r in (rest | distinct).items()}
+    distinct |= {i: r for i, r in rest.items() if found[i].damage is not None}
+    missing = [r for i, r in distinct.items() if not found[i].done]
+    damaged = {i: said for i, r in distinct.items() if (said := found[i].damage) is not None}
+    past = [r for r in store.readable(scale.name) if r.status == "done"] if missing else []
     timed = sorted(((estimate(r, past), r) for r in missing), key=lambda pair: (-(pair[0] or 0), -length(pair[1])))
-    return Plan(scale.name, tuple(distinct.values()), tuple(r for _, r in timed), tuple(e for e, _ in timed))
+    return Plan(scale.name, tuple(distinct.values()), tuple(r for _, r in timed), tuple(e for e, _ in timed), damaged)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Whether a run is done; `damage`: the sentence that says which of its files is not as it was written."""
+
+    done: bool
+    damage: str | None = None
+
+
+def standing(run: Run, store: Store) -> Standing:
+    try:
+        return Standing(store.done(run.id, run.scale))
+    except Damaged as damage:
+        return Standing(False, str(damage))
 
 
 def runs_of(paper: str, arms: Iterable[Arm], scale: Scale) -> list[Run]:

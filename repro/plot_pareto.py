@@ -5,12 +5,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from methods import atomic
-from repro import look
+from repro import canvas, look
+from repro.canvas import SMALL
 from repro.leaderboard.boards import COSTS, Board, Standing
-from repro.look import COLOURS, MARKERS
+from repro.look import LEVEL, Look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
 Cost = Literal["memory", "time"]
 AXES: Mapping[Cost, tuple[str, float]] = {"memory": ("optimizer state (MiB)", 2.0**-20), "time": ("training time (s)", 1.0)}
 """Cost -> the words of its axis and its factor."""
-PER_ROW = 3
+PER_ROW = 2
 WIDE = 20.0
 """Costs that differ by more than this factor are drawn on a logarithmic axis."""
 NEAR = 0.025
 """Points that lie within this share of the axis of the next are drawn side by side, dearer ones to the right."""
-HOW = hashlib.blake2b(Path(__file__).read_bytes() + Path(look.__file__).read_bytes(), digest_size=10).hexdigest()
+FILES = (__file__, canvas.__file__, look.__file__)
+HOW = hashlib.blake2b(b"".join(Path(str(f)).read_bytes() for f in FILES), digest_size=10).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -49,26 +51,27 @@ class Panel:
     before: float | None
 
 
-def write(boards: Sequence[Board], cost: Cost, style: Mapping[str, int], name: str, folder: Path) -> tuple[Path, ...]:
+def write(boards: Sequence[Board], cost: Cost, style: Mapping[str, Look], name: str, folder: Path) -> tuple[Path, ...]:
     """The PNG and SVG of a group's boards, unless they show this already; none where no board has two methods of known cost."""
     panels = [p for p in (panel(b, cost) for b in boards) if len(p.points) > 1]
     if not panels:
         return ()
-    files, mark = look.files_of(folder, name), folder / f".{name}.digest"
-    numbers = [(label, style[label]) for label in dict.fromkeys(p.label for of in panels for p in of.points)]
-    digest = hashlib.blake2b(repr((panels, numbers, cost, HOW)).encode(), digest_size=10).hexdigest()
+    files, mark = canvas.files_of(folder, name), folder / f".{name}.digest"
+    looks = [(label, style[label]) for label in dict.fromkeys(p.label for of in panels for p in of.points)]
+    digest = hashlib.blake2b(repr((panels, looks, cost, HOW)).encode(), digest_size=10).hexdigest()
     if not (all(f.exists() for f in files) and mark.exists() and mark.read_text() == digest):
         group = boards[0].contest
         title = f"Quality against {cost}: {group.base}, trained on {' then '.join(group.data)}"
-        look.write(title, lambda: figure(panels, cost, style), files)
+        canvas.write(title, lambda: figure(panels, cost, style), files)
         atomic.write_text(mark, digest)
     return files
 
 
-def styles(boards: Sequence[Board]) -> dict[str, int]:
-    """Method -> its number, by which it keeps one colour and one marker on all boards."""
-    found = sorted({(s.entrant.names[0], s.entrant.label) for b in boards for s in b.ranked})
-    return {label: i for i, label in enumerate(dict.fromkeys(label for _, label in found))}
+def styles(boards: Sequence[Board]) -> dict[str, Look]:
+    """Method -> how it is drawn on all boards."""
+    method = {s.entrant.label: s.entrant.names[0].partition("/")[2] for b in boards for s in b.ranked}
+    by = look.looks(method.values())
+    return {label: by[name] for label, name in method.items()}
 
 
 def panel(board: Board, cost: Cost) -> Panel:
@@ -76,7 +79,11 @@ def panel(board: Board, cost: Cost) -> Panel:
     points = tuple(p for s in board.ranked if (p := _point(s, cost)) is not None)
     better = "more" if c.measure.higher else "less"
     before = board.before.estimate.mean if board.before and board.before.estimate else None
-    return Panel(board.title.replace(", ", "\n", 1), f"{c.measure.label} ({c.measure.unit}), {better} is better", points, before)
+    seeds = sorted({s.estimate.seeds for s in board.ranked if s.estimate is not None})
+    n = f"n = {' to '.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))} seeds" if seeds else ""
+    what, _, how = board.title.partition(", ")
+    return Panel("\n".join((what, ", ".join(part for part in (how, n) if part))), f"{c.measure.unit}, {better} is better", points,
+                 before)
 
 
 def _point(s: Standing, cost: Cost) -> Point | None:
@@ -89,41 +96,46 @@ def _point(s: Standing, cost: Cost) -> Point | None:
     return Point(s.entrant.label, (factor * ends[0], factor * ends[1], factor * ends[2]), e.mean, e.low, e.high, cost in s.fronts)
 
 
-def figure(panels: Sequence[Panel], cost: Cost, style: Mapping[str, int]) -> Figure:
-    import matplotlib.pyplot as plt
-
+def figure(panels: Sequence[Panel], cost: Cost, style: Mapping[str, Look]) -> Figure:
     rows, across = -(-len(panels) // PER_ROW), min(PER_ROW, len(panels))
-    labels = list(dict.fromkeys(p.label for of in panels for p in of.points))
-    height = 3.0 * rows + 0.19 * -(-len(labels) // 2) + 0.7
-    made, grid = plt.subplots(rows, across, figsize=(max(6.4, 3.3 * across), height), layout="constrained", squeeze=False)
-    for axes, of in zip(grid.flat, panels, strict=False):
+    labels = [p.label for of in panels for p in of.points]
+    labels = sorted(dict.fromkeys(labels), key=lambda label: (style[label].control, label))
+    made, grid = canvas.new(2.75 * rows + 0.4, rows, across, legend=[*labels, FRONT, BEFORE])
+    every = [axes for row in grid for axes in row]
+    for axes, of in zip(every, panels, strict=False):
         _draw(axes, of, cost, style)
-    for axes in list(grid.flat)[len(panels):]:
+    for axes in every[len(panels):]:
         axes.set_visible(False)
-    found = {label: handle for axes in grid.flat for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    order = [*labels, *(label for label in found if label not in labels)]
-    made.legend([found[label] for label in order], order, loc="outside lower center", ncols=2, fontsize=8)
+    found = canvas.labelled(every)
+    told = {label: canvas.sample(**_sampled(style[label])) for label in labels}
+    canvas.legend(made, told | {label: found[label] for label in (FRONT, BEFORE) if label in found})
     return made
 
 
-def _draw(axes: Axes, of: Panel, cost: Cost, style: Mapping[str, int]) -> None:
+def _sampled(look: Look) -> dict[str, Any]:
+    return {"colour": look.colour, **{k: v for k, v in look.point.items() if k != "color"}, "ms": 6}
+
+
+FRONT, BEFORE = "Pareto front (large points)", "before training"
+
+
+def _draw(axes: Axes, of: Panel, cost: Cost, style: Mapping[str, Look]) -> None:
     from matplotlib.transforms import ScaledTranslation
 
     _limit(axes, of.points)
     for p, aside in zip(of.points, beside(_places(axes, [p.cost[1] for p in of.points])), strict=True):
-        i = style[p.label]
-        moved = axes.transData + ScaledTranslation(aside * 4.5 / 72, 0, axes.figure.dpi_scale_trans)
-        axes.errorbar(p.cost[1], p.mean, xerr=[[p.cost[1] - p.cost[0]], [p.cost[2] - p.cost[1]]],
-                      yerr=[[p.mean - p.low], [p.high - p.mean]], color=COLOURS[i % len(COLOURS)], capsize=2, lw=1.0, ms=5,
-                      marker=MARKERS[(i + i // len(COLOURS)) % len(MARKERS)], mfc=None if p.front else "white", transform=moved,
-                      label=p.label)
+        moved = axes.transData + ScaledTranslation(aside * 5.5 / 72, 0, axes.figure.dpi_scale_trans)
+        wide = p.cost[2] > p.cost[0]
+        axes.errorbar(p.cost[1], p.mean, xerr=[[p.cost[1] - p.cost[0]], [p.cost[2] - p.cost[1]]] if wide else None,
+                      yerr=[[p.mean - p.low], [p.high - p.mean]], **style[p.label].point, elinewidth=1.0,
+                      ms=8.5 if p.front else 5, transform=moved, label=p.label)
     front = sorted((p.cost[1], p.mean) for p in of.points if p.front)
-    axes.plot(*zip(*front, strict=True), drawstyle="steps-post", color="#777777", lw=1.0, zorder=1, label="Pareto front (filled)")
+    axes.plot(*zip(*front, strict=True), drawstyle="steps-post", color=LEVEL, lw=1.0, zorder=1, label=FRONT)
     if of.before is not None:
-        axes.axhline(of.before, color="#777777", lw=1.0, ls=":", label="before training")
+        axes.axhline(of.before, color=LEVEL, lw=1.0, ls=":", label=BEFORE)
     _limit(axes, of.points)
     axes.set(xlabel=AXES[cost][0], ylabel=of.y)
-    axes.set_title(of.title, fontsize=8)
+    axes.set_title(of.title, fontsize=SMALL)
 
 
 def _limit(axes: Axes, points: Sequence[Point]) -> None:

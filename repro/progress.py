@@ -45,6 +45,9 @@ class Quiet:
     def lost(self, run: Run, reason: str) -> None:
         self.console.print(f"{escape(title(run))}: its worker {reason}; trying once more", soft_wrap=True)
 
+    def elsewhere(self, run: Run) -> None:
+        self.console.print(f"{escape(title(run))}: another process is at it; its record will be used", soft_wrap=True)
+
 
 class Bars(Quiet):
     """One line for the whole plan, and one for each run in hand."""
@@ -79,6 +82,10 @@ class Bars(Quiet):
 
     def lost(self, run: Run, reason: str) -> None:
         super().lost(run, reason)
+        self.bars.remove_task(self.lines.pop(run.id))
+
+    def elsewhere(self, run: Run) -> None:
+        super().elsewhere(run)
         self.bars.remove_task(self.lines.pop(run.id))
 
 

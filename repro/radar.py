@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 
 from methods.parts import Refused
-from repro import look
-from repro.look import COLOURS, LINES, MARKERS
+from repro import canvas
+from repro.plot_lines import of
 from repro.traces import Trace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TOP, LEAST = 10, 3
-"""The highest score; the fewest categories that span an area."""
+TOP, LEAST, MOST = 10, 3, 8
+"""The highest score; the fewest categories that span an area; the most models that are told apart in one."""
 
 
 def categories(table: pd.DataFrame) -> list[str]:
@@ -34,27 +34,25 @@ def draw(table: pd.DataFrame, title: str, folder: Path, name: str = "radar") -> 
     lines = list(dict.fromkeys(zip(table["judge"], table["model"], strict=True)))
     if len(axes) < LEAST:
         raise Refused(f"cannot draw a radar; because there are {len(axes)} categories; use scores by three or more")
-    if len(lines) > len(COLOURS):
-        raise Refused(f"cannot draw a radar of {len(lines)} models; because {len(COLOURS)} colours can be told apart; use fewer")
+    if len(lines) > MOST:
+        raise Refused(f"cannot draw a radar of {len(lines)} models; because {MOST} can be told apart; use fewer")
     many = table["judge"].nunique() > 1
     found = [_line(table, judge, model, axes, f"{model} by {judge}" if many else model) for judge, model in lines]
-    files = look.files_of(folder, name)
-    look.write(title, lambda: figure(found, axes), files)
+    files = canvas.files_of(folder, name)
+    canvas.write(title, lambda: figure(found, axes), files)
     return list(files)
 
 
 def figure(found: Sequence[Trace], names: Sequence[str]) -> Figure:
     """A closed line a trace, whose y, low and high are the categories' in order; its label has n in it."""
-    import matplotlib.pyplot as plt
-
-    made, plot = plt.subplots(figsize=(7.4, 4.6), layout="constrained", subplot_kw={"projection": "polar"})
+    made, ((plot,),) = canvas.new(4.4, legend=[t.label for t in found], subplot_kw={"projection": "polar"})
     _axes(plot, names)
     angles = np.append(_angles(len(names)), 2 * np.pi)
-    for i, t in enumerate(found):
-        mean, low, high = (np.append(of, of[:1]) for of in (t.y, t.low, t.high))
-        plot.plot(angles, mean, color=COLOURS[i], ls=LINES[i % len(LINES)], marker=MARKERS[i], ms=4, lw=1.4, label=t.label)
-        plot.fill_between(angles, low, high, color=COLOURS[i], alpha=0.12, lw=0)
-    made.legend(loc="outside right center", fontsize=8)
+    for t, look in zip(found, of(found), strict=True):
+        mean, low, high = (np.append(part, part[:1]) for part in (t.y, t.low, t.high))
+        plot.fill_between(angles, low, high, color=look.colour, alpha=0.10, lw=0)
+        plot.plot(angles, mean, **look.drawn, ms=5, lw=1.4, label=t.label)
+    canvas.legend(made, canvas.labelled([plot]))
     return made
 
 
@@ -62,7 +60,7 @@ def _line(table: pd.DataFrame, judge: str, model: str, names: Sequence[str], lab
     own = table[(table["judge"] == judge) & (table["model"] == model)].set_index("part").reindex(list(names))
     n, questions = int(own["n"].fillna(0).sum()), int(own["questions"].fillna(0).sum())
     mean, low, high = (tuple(own[c].astype(np.float64)) for c in ("mean", "low", "high"))
-    return Trace(f"{label}\n(n = {n} scores, {questions} questions)", tuple(names), mean, low, high, n)
+    return Trace(f"{label}\n(n = {n} scores, {questions} questions)", tuple(names), mean, low, high, n, method=label)
 
 
 def _axes(plot: Any, names: Sequence[str]) -> None:

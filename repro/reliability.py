@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from repro import look, plot_answers
+from repro import canvas, plot_answers
 from repro.answer_traces import of_bins
 
 
@@ -13,6 +13,6 @@ def draw(bins: pd.DataFrame, title: str, folder: Path, name: str = "reliability"
     """Writes the diagram of `suites.calibration.reliability`'s rows; returns the files."""
     points, heights = of_bins(bins, "answers of a bin, 90 % interval", int(bins["n"].sum()))
     width = 0.95 * float((bins["to"] - bins["from"]).iloc[0])
-    files = look.files_of(folder, name)
-    look.write(title, lambda: plot_answers.diagram([points], [heights], width), files)
+    files = canvas.files_of(folder, name)
+    canvas.write(title, lambda: plot_answers.diagram([points], [heights], width), files)
     return list(files)

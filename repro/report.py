@@ -1,6 +1,6 @@
-"""The report: tables, figures and verdicts of some papers at a scale, as files and as one static HTML page.
+"""The chapters of the report: tables, figures and verdicts of a paper at a scale, as values and as files.
 
-Everything comes from records. What failed is shown as failed, what was not run as not run; every text is escaped.
+Everything comes from records. What failed is shown as failed, what was not run as not run. Pages: `repro.site`.
 """
 from __future__ import annotations
 
@@ -10,23 +10,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import jinja2
-
-from methods import atomic
 from methods.parts import Refused
 from repro import plot, table, words
 from repro.answered import named
 from repro.claims import FigureSpec, Paper, TableSpec
 from repro.evidence import Evidence, Source
-from repro.leaderboard import write as leaderboard
+from repro.leaderboard import boards, export
 from repro.papers.rates import Tuned, tuned
 from repro.scale import Scale
+from repro.site.files import write_text
 from repro.study import Arm, Record
 from repro.table import Table
 from repro.verdict import Verdict, judge, verdict_json
 
 Which = Literal["core", "all"]
-TEMPLATES = Path(__file__).resolve().parent / "templates"
 START, END = "<!-- verdicts:start -->", "<!-- verdicts:end -->"
 
 
@@ -45,37 +42,31 @@ class Chapter:
     """All that the report says about one paper."""
 
     paper: Paper
+    evidence: Evidence
     verdicts: tuple[Verdict, ...]
-    tables: tuple[Table, ...]
-    figures: tuple[plot.Drawn, ...]
+    tables: tuple[tuple[TableSpec, Table], ...]
+    """Each as it was asked for and as it was filled."""
+    figures: tuple[tuple[FigureSpec, plot.Drawn], ...]
     left_out: tuple[str, ...]
     """Tables and figures whose arms were not asked for and have not been run."""
     done: int
     failures: tuple[Failure, ...]
     missing: tuple[str, ...]
+    """Labels of arms that lack a run."""
+    missing_runs: int
     rates: Tuned
-
-
-def write(papers: Sequence[Paper], scale: Scale, source: Source, out: Path, arms: Which = "core") -> Path:
-    """Writes tables (md, csv, tex), figures (png, svg), verdicts (json, md) and index.html under `out`; returns the page."""
-    chapters = [_chapter(paper, scale, source, out / paper.name, arms) for paper in papers]
-    for chapter in chapters:
-        _write_files(chapter, scale, out / chapter.paper.name)
-    board = leaderboard.write(papers, scale, source, out / "leaderboard")
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True,
-                                     undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(text=table.text, tested=words.tested, counted=words.counted,
-                               relative=lambda f: f.relative_to(out).as_posix())
-    page = environment.get_template("report.html.jinja").render(
-        chapters=chapters, scale=scale, arms=arms, rules=words.RULES, legend=table.LEGEND,
-        leaderboard=board)
-    atomic.write_text(out / "index.html", page)
-    return out / "index.html"
 
 
 def evidence_of(paper: Paper, scale: Scale, source: Source) -> Evidence:
     """The records of a paper at a scale, bound to its arms."""
     return Evidence(source, paper.name, scale.name, paper.arms(scale.name))
+
+
+def write(paper: Paper, scale: Scale, source: Source, out: Path, arms: Which = "core") -> Chapter:
+    """Writes a paper's tables (md, csv, tex), figures (png, svg) and verdicts (json, md) under `out`; returns its chapter."""
+    chapter = _chapter(paper, scale, source, out, arms)
+    _write_files(chapter, scale, out)
+    return chapter
 
 
 def _chapter(paper: Paper, scale: Scale, source: Source, out: Path, arms: Which) -> Chapter:
@@ -86,12 +77,13 @@ def _chapter(paper: Paper, scale: Scale, source: Source, out: Path, arms: Which)
     exhibits: tuple[TableSpec | FigureSpec, ...] = (*specs, *figures)
     left_out = tuple(s.title.split(".")[0] for s in exhibits if not _stands(s, shown))
     return Chapter(
-        paper, judge(paper.claims(scale.name), evidence),
-        tuple(table.fill(s, evidence) for s in specs if _stands(s, shown)),
-        tuple(plot.draw(f, evidence, out / "figures") for f in figures if _stands(f, shown)),
+        paper, evidence, judge(paper.claims(scale.name), evidence),
+        tuple((s, table.fill(s, evidence)) for s in specs if _stands(s, shown)),
+        tuple((f, plot.draw(f, evidence, out / "figures")) for f in figures if _stands(f, shown)),
         left_out, len({r.run_id for _, _, r in status if r is not None and r.status == "done"}),
         tuple(_failure(a, seed, r) for a, seed, r in status if r is not None and r.status == "failed"),
-        tuple(dict.fromkeys(a.label for a, _, r in status if r is None)), tuned(paper.name, scale.rates_of or scale.name))
+        tuple(dict.fromkeys(a.label for a, _, r in status if r is None)), sum(r is None for _, _, r in status),
+        tuned(paper.name, scale.rates_of or scale.name))
 
 
 def _stands(spec: TableSpec | FigureSpec, shown: set[str]) -> bool:
@@ -112,17 +104,12 @@ def _failure(arm: Arm, seed: int, record: Record) -> Failure:
 
 
 def _write_files(chapter: Chapter, scale: Scale, out: Path) -> None:
-    for t in chapter.tables:
+    for _, t in chapter.tables:
         for suffix, text in (("md", table.markdown(t)), ("csv", table.to_csv(t)), ("tex", table.latex(t))):
-            _write_changed(out / "tables" / f"{t.id}.{suffix}", text)
+            write_text(out / "tables" / f"{t.id}.{suffix}", text)
     verdicts = [verdict_json(v) for v in chapter.verdicts]
-    _write_changed(out / "verdicts.json", json.dumps(verdicts, indent=1, allow_nan=False) + "\n")
-    _write_changed(out / "verdicts.md", words.verdicts_md(chapter.paper, scale, chapter.verdicts))
-
-
-def _write_changed(path: Path, text: str) -> None:
-    if not path.exists() or path.read_text() != text:
-        atomic.write_text(path, text)
+    write_text(out / "verdicts.json", json.dumps(verdicts, indent=1, allow_nan=False) + "\n")
+    write_text(out / "verdicts.md", words.verdicts_md(chapter.paper, scale, chapter.verdicts))
 
 
 def summary(papers: Sequence[Paper], scale: Scale, source: Source) -> list[dict[str, Any]]:
@@ -132,13 +119,16 @@ def summary(papers: Sequence[Paper], scale: Scale, source: Source) -> list[dict[
 
 
 def readme_block(papers: Iterable[Paper], scale: Scale, source: Source, figures: Path, shown_at: str) -> str:
-    """The README's verdict table and one figure for each paper that has records; the figures are written into `figures`.
+    """The README's verdict table and figure of each paper that has records, and leaderboards; figures go into `figures`.
 
     `shown_at` is that folder as the README links to it.
     """
+    papers = tuple(papers)
     shown = [line for paper in papers if source.records(scale.name, paper.name)
              for line in _readme_part(paper, scale, source, figures, shown_at)]
-    return "\n".join([START, "", *shown, END])
+    found = boards.of(papers, scale.name, source)
+    leading = [f"### Leaderboards, scale {scale.name}", "", export.readme(found)] if found else []
+    return "\n".join([START, "", *shown, *leading, END])
 
 
 def _readme_part(paper: Paper, scale: Scale, source: Source, figures: Path, shown_at: str) -> list[str]:

@@ -1,18 +1,21 @@
 """Where records lie: `<root>/<scale>/<run id>.json`, its samples and its curve beside it as Parquet.
 
-Every file appears whole or not at all, the JSON last: a run whose JSON is there is complete. An index per paper says
-which run stands for which arm and seed today, so that two arms with the same content share one record and the records
-of older code are not mixed with those of the present one.
+Every file appears whole or not at all, the JSON last: a run whose JSON is there is complete. It ends with digests of all
+three, which every reading checks: a run that is not as it was written is never read as less or as another, it is refused
+(`Damaged`). Only a plan goes on: what it finds damaged is missing to it, and `Store.clear` sets the files aside before the
+run is made anew.
+
+An index per paper says which run stands for which arm and seed today, so that two arms with the same content share one
+record and the records of older code are not mixed with those of the present one.
 """
 from __future__ import annotations
 
 import dataclasses
-import errno
 import io
 import json
-import math
+import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +24,20 @@ import pandas as pd
 
 from methods import atomic
 from methods.parts import Refused
-from repro.study import Metric, Record, Run
+from repro import files, locks
+from repro.disk import set_aside
+from repro.disk import spoken as spoken
+from repro.files import CURVE as CURVE
+from repro.files import PARTS, part_path, read_part
+from repro.files import number as number
+from repro.files import parquet as parquet
+from repro.files import plain as plain
+from repro.files import read_record as read_record
+from repro.files import record_json as record_json
+from repro.schema import Damaged
+from repro.study import Record, Run
 
-CURVE = ("step", "kind", "layer", "value")
-"""Columns of a curve; `kind` is one of train_loss, dev_loss, lr, small_share, norm, delta_norm ...; `layer` a name or None."""
+LOCKS = "locks"
 
 
 @dataclass(frozen=True)
@@ -39,27 +52,75 @@ class Store:
         return read_record(found) if found else None
 
     def done(self, run_id: str, scale: str) -> bool:
-        path = self.root / scale / f"{run_id}.json"
-        return path.exists() and read_record(path).status == "done"
+        found = self.whole(run_id, scale)
+        return found is not None and found.status == "done"
+
+    def whole(self, run_id: str, scale: str) -> Record | None:
+        """The record of a run, once all three files are as they were written; None when it has none. Raises Damaged."""
+        path = self._path(run_id, scale)
+        return files.whole(path) if path.exists() else None
 
     def put(self, record: Record, samples: pd.DataFrame, curve: pd.DataFrame) -> None:
         """Writes the three files. A full disk is one sentence, and leaves what was there."""
-        stem = self.root / record.scale / record.run_id
-        with spoken(stem.parent):
-            atomic.write_bytes(stem.with_suffix(".samples.parquet"), parquet(samples))
-            atomic.write_bytes(stem.with_suffix(".curve.parquet"), parquet(curve))
-            atomic.write_text(stem.with_suffix(".json"), json.dumps(record_json(record), indent=1, allow_nan=False) + "\n")
+        files.write(self._path(record.run_id, record.scale), record, samples, curve)
+
+    def the(self, run_id: str) -> Record:
+        """The record of a run. Raises Refused when it has none, Damaged when one of its files is not as it was written."""
+        return files.whole(self._there(run_id))
+
+    def part(self, run_id: str, part: str) -> bytes:
+        """The Parquet file of a run's samples or curve."""
+        return read_part(self._there(run_id), part)
 
     def samples(self, run_id: str) -> pd.DataFrame:
-        return self._frame(run_id, ".samples.parquet")
+        return pd.read_parquet(io.BytesIO(self.part(run_id, "samples")))
 
     def curve(self, run_id: str) -> pd.DataFrame:
-        return self._frame(run_id, ".curve.parquet")
+        return pd.read_parquet(io.BytesIO(self.part(run_id, "curve")))
+
+    def lock(self, run_id: str, scale: str) -> AbstractContextManager[bool]:
+        """Held by the one process that makes the run; False for others."""
+        return locks.single(self._lock(run_id, scale))
+
+    def free(self, run: Run) -> bool:
+        """Whether no process is making the run."""
+        return locks.free(self._lock(run.id, run.scale))
+
+    def stamp(self, run: Run) -> tuple[int, int] | None:
+        """Tells one record of a run from the next; None when it has none."""
+        with suppress(FileNotFoundError):
+            there = self._path(run.id, run.scale).stat()
+            return there.st_ino, there.st_mtime_ns
+        return None
+
+    def clear(self, run: Run) -> None:
+        """Makes room for a new record, for the holder of the run's lock: what a kill left half-written goes, files that are
+        damaged are set aside (NAME.damaged) together with the run's others."""
+        self._sweep(run.id, run.scale)
+        try:
+            self.whole(run.id, run.scale)
+        except Damaged:
+            path = self._path(run.id, run.scale)
+            for each in (path, *(part_path(path, part) for part in PARTS)):  # the record first: without it, there is no run
+                with spoken(path.parent), suppress(FileNotFoundError):
+                    set_aside(each)
+
+    def tidy(self, scale: str) -> None:
+        """Removes what killed processes left half-written."""
+        for path in (self.root / scale / LOCKS).glob("*.lock"):
+            with locks.single(path) as mine:
+                if mine:
+                    self._sweep(path.stem, scale)
 
     def all(self, scale: str) -> list[Record]:
         """Every record of a scale, whatever code it came from, oldest file first."""
-        paths = sorted((self.root / scale).glob("*.json"), key=lambda p: (p.stat().st_mtime, p.name))
-        return [read_record(p) for p in paths]
+        return [read_record(p) for p in self._paths(scale)]
+
+    def readable(self, scale: str) -> Iterator[Record]:
+        """As `all`, without those that cannot be read: for estimates of time, which hang on no single record."""
+        for path in self._paths(scale):
+            with suppress(Refused):
+                yield read_record(path)
 
     def records(self, scale: str, paper: str) -> list[Record]:
         """One record for each arm and seed of the paper that has one, under the arm's name, in the arms' order."""
@@ -90,64 +151,23 @@ class Store:
     def _find(self, run_id: str) -> Path | None:
         return next(iter(sorted(self.root.glob(f"*/{run_id}.json"))), None)
 
-    def _frame(self, run_id: str, suffix: str) -> pd.DataFrame:
+    def _there(self, run_id: str) -> Path:
         found = self._find(run_id)
         if found is None:
             raise Refused(f"cannot read run {run_id!r}; because {self.root} has no record of it; "
                           "use `python -m repro plan --json` to see the runs there are")
-        return pd.read_parquet(found.with_suffix(suffix))
+        return found
 
+    def _paths(self, scale: str) -> list[Path]:
+        return sorted((self.root / scale).glob("*.json"), key=lambda p: (p.stat().st_mtime, p.name))
 
-@contextmanager
-def spoken(place: Path) -> Iterator[None]:
-    """Turns a full or read-only disk, and a file in a folder's place, into one sentence."""
-    reasons = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up",
-               errno.EROFS: "the disk is read-only", errno.EACCES: "writing there is not allowed",
-               errno.ENOTDIR: "a file is in the place of a folder", errno.EEXIST: "a file is in the place of a folder"}
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in reasons:
-            raise
-        raise Refused(f"cannot write to {place}; because {reasons[error.errno]}; "
-                      "make room there or use another folder with --out") from error
+    def _path(self, run_id: str, scale: str) -> Path:
+        return self.root / scale / f"{run_id}.json"
 
+    def _lock(self, run_id: str, scale: str) -> Path:
+        return self.root / scale / LOCKS / f"{run_id}.lock"
 
-def parquet(frame: pd.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    frame.to_parquet(buffer, index=False)
-    return buffer.getvalue()
-
-
-def record_json(record: Record) -> dict[str, Any]:
-    """A record as strict JSON values: not-a-number becomes null."""
-    values: dict[str, Any] = plain(dataclasses.asdict(record))
-    return values
-
-
-def plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def read_record(path: Path) -> Record:
-    """The record in a file; Refused when the file is not one."""
-    try:
-        values = json.loads(path.read_text())
-        metrics = {suite: {name: metric(m) for name, m in of.items()} for suite, of in values.pop("metrics").items()}
-        cost = {k: number(v) for k, v in values.pop("cost").items()}
-        return Record(metrics=metrics, cost=cost, **values)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise Refused(f"cannot read the record {path}; because it is not one ({error}); "
-                      "remove the file and run again") from error
-
-
-def metric(values: dict[str, Any]) -> Metric:
-    return Metric(number(values["value"]), number(values["stderr"]), values["n"])
-
-
-def number(value: float | None) -> float:
-    return math.nan if value is None else value
+    def _sweep(self, run_id: str, scale: str) -> None:
+        with spoken(self.root / scale):
+            for litter in (files.stage(self._path(run_id, scale)), *(self.root / scale / "partial").glob(f".{run_id}.*")):
+                shutil.rmtree(litter, ignore_errors=True)

@@ -125,3 +125,7 @@ class Record:
     """wall_s, tokens, tokens_per_s, trainable, active (mean), state_bytes_peak, peak_rss_bytes ..."""
     content: Mapping[str, Any]
     versions: Mapping[str, str]
+    code: Mapping[str, Any] | None = None
+    """commit, and whether the tree was dirty; None: not known."""
+    machine: Mapping[str, Any] | None = None
+    """processor, cores, memory_bytes, system, python, gpu; None: not known."""

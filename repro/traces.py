@@ -28,6 +28,8 @@ class Trace:
     n: int
     part: str = ""
     dashed: bool = False
+    method: str = ""
+    """As which it is drawn: `repro.look`."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def of(spec: FigureSpec, evidence: Evidence) -> Traces:
     level = [spec.level] if spec.level else []
     for line in (*spec.lines, *level):
         try:
-            found += make(spec, line, evidence)
+            found += [replace(t, method=line.method or line.arm) for t in make(spec, line, evidence)]
         except (Missing, LookupError) as reason:
             missing.append(f"{line.label}: {reason}" if isinstance(reason, Missing) else f"{line.label}: not measured")
     return Traces(spec.id, tuple(found), tuple(missing), _band(spec))

@@ -2,11 +2,15 @@
 
 - A contrast holds when one-sided p <= 0.05: "above" shows the effect beyond its margin, "at least" shows it no worse than
   the margin, "within" is two one-sided tests (equivalence). Its shown interval is the two-sided 90 % one.
+- Errors are those of a bootstrap over seeds and, crossed with them, clusters of items, both paired. Intervals and p are neither
+  percentile nor BCa, as the replicates of three seeds cannot reach 5 %: they are Student's t on the replicates' spread, with
+  Satterthwaite's degrees of freedom, after Hall's transformation has taken the skewness of the items out.
 - A claim needs all its contrasts, so its p is the largest of theirs; to refute it one contrast is enough, so that p is the
   smallest times their number. Both are corrected over the paper's claims by Holm's method.
 - `supported`: the corrected p is <= 0.05. `direction only`: every effect is on the claimed side, but the size it claims or
   the correction is not met. `refuted`: the opposite of a contrast is shown. `inconclusive`: neither, with the number of
-  seeds it would take. One seed, or fewer than 10 independent items, is always inconclusive. A failed seed counts as absent.
+  further seeds that would decide it in four studies of five, if effects and spreads are those seen, at the level that Holm asks
+  of the hardest claim. One seed, or fewer than 10 independent items, is always inconclusive. A failed seed counts as absent.
 - A claim of counts (bytes at a model's shapes, simulated) has no chance in it: no p, no seeds, no correction. It is
   `supported` when every count holds, `refuted` when one does not.
 - A control that holds explains the claim away: the verdict then reads "supported, but explained by its control", and the
@@ -17,14 +21,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-from repro.bootstrap import LEVEL, Estimate, estimate, seeds_needed
+from repro.bootstrap import LEVEL, Estimate, estimate
 from repro.claims import Claim, Contrast, Control, Counted
-from repro.evidence import Evidence, Missing
+from repro.evidence import Missing, Series
+from repro.power import seeds_needed
 
 Word = Literal["supported", "direction only", "refuted", "inconclusive", "untestable", "not run"]
 MIN_CLUSTERS = 10
+
+
+class Effects(Protocol):
+    """What a trial needs of the evidence: the effect of a contrast (raises Missing where it was not measured), and the scale."""
+
+    @property
+    def scale(self) -> str: ...
+    def effect(self, contrast: Contrast) -> Series: ...
 
 
 @dataclass(frozen=True)
@@ -128,6 +141,12 @@ class Verdict:
     counted: tuple[Reckoned, ...] = ()
 
     @property
+    def more_seeds(self) -> int | None:
+        """Beyond those that there are."""
+        there = min((t.estimate.seeds for t in self.tested if t.estimate is not None), default=0)
+        return None if self.seeds_needed is None else self.seeds_needed - there
+
+    @property
     def explained_by(self) -> tuple[str, ...]:
         return tuple(c.control.name for c in self.controls if c.explains)
 
@@ -147,7 +166,7 @@ class Verdict:
         if self.word in ("supported", "direction only") and self.open_controls:
             return f"{self.word}, but undecided against its {_controls(self.open_controls)}"
         if self.word == "inconclusive" and self.seeds_needed:
-            return f"inconclusive (about {self.seeds_needed} seeds would decide)"
+            return f"inconclusive (about {self.more_seeds} more seed{'s' * (self.more_seeds != 1)} would decide)"
         return self.word
 
 
@@ -155,7 +174,7 @@ def _controls(names: tuple[str, ...]) -> str:
     return f"control{'s' * (len(names) > 1)}: {', '.join(names)}"
 
 
-def put_to_test(evidence: Evidence, contrast: Contrast) -> Tested:
+def put_to_test(evidence: Effects, contrast: Contrast) -> Tested:
     """Tries one contrast on the records there are."""
     try:
         e = estimate(evidence.effect(contrast))
@@ -171,7 +190,7 @@ def put_to_test(evidence: Evidence, contrast: Contrast) -> Tested:
     return Tested(contrast, e, inside, outside, inside)
 
 
-def judge(claims: Sequence[Claim], evidence: Evidence) -> tuple[Verdict, ...]:
+def judge(claims: Sequence[Claim], evidence: Effects) -> tuple[Verdict, ...]:
     """Verdicts on all claims of one paper, corrected for their number."""
     tried = {c.id: tuple(put_to_test(evidence, x) for x in c.contrasts) for c in claims if c.untried is None and not c.counted}
     testable = [c.id for c in claims if c.id in tried and all(not t.too_few for t in tried[c.id])]
@@ -193,7 +212,7 @@ def holm(p: dict[str, float]) -> dict[str, float]:
     return corrected
 
 
-def _verdict(claim: Claim, evidence: Evidence, tested: tuple[Tested, ...], p_for: float | None,
+def _verdict(claim: Claim, evidence: Effects, tested: tuple[Tested, ...], p_for: float | None,
              p_against: float | None, level: float) -> Verdict:
     if claim.untried is not None:
         return Verdict(claim, evidence.scale, claim.untried, claim.reason)
@@ -250,13 +269,8 @@ def _needed(tested: Sequence[Tested], level: float) -> int | None:
 
     `level` shares the 5 % out among the paper's claims, which is what Holm's method asks of the hardest of them.
     """
-    counts = []
-    for t in tested:
-        if t.estimate is None or t.p <= level:
-            continue
-        c = t.contrast
-        gaps = {"above": (c.margin,), "at least": (-c.margin,), "within": (-c.margin, c.margin)}[c.goal]
-        counts.append(max((seeds_needed(t.estimate, g, level=level) for g in gaps), key=lambda n: n or 10**9))
+    counts = [seeds_needed(t.estimate, t.contrast.goal, t.contrast.margin, level=level)
+              for t in tested if t.estimate is not None and t.p > level]
     return None if not counts or any(n is None for n in counts) else max(n for n in counts if n is not None)
 
 
@@ -265,7 +279,8 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
     return {
         "claim": verdict.claim.id, "statement": verdict.claim.statement, "scale": verdict.scale, "verdict": verdict.word,
         "headline": verdict.headline, "stands": verdict.stands, "why": verdict.why, "p_holm": verdict.p,
-        "seeds_needed": verdict.seeds_needed, "refuted_by": verdict.claim.refuted_by,
+        "seeds_needed": verdict.seeds_needed, "more_seeds": verdict.more_seeds,
+        "refuted_by": verdict.claim.refuted_by,
         "contrasts": [tested_json(t) for t in verdict.tested], "counted": [reckoned_json(r) for r in verdict.counted],
         "controls": [{"name": c.control.name, "outcome": c.outcome, "if_it_holds": c.control.otherwise,
                       "contrasts": [tested_json(t) for t in c.tested], "counted": [reckoned_json(r) for r in c.counted]}

@@ -13,6 +13,9 @@ from repro.verdict import Reckoned, Tested, Verdict
 RULES = tuple(p.strip() for p in (rules.__doc__ or "").split("\n- ")[1:])
 
 
+STATISTICS = RULES[:4]
+"""How a contrast is tested, where its errors come from, the correction, and what an open verdict names."""
+
 READ_AS = ("An effect above 0 speaks for the claim. A part's p is one-sided and uncorrected, of the outcome that is named; the "
            "verdict is corrected over all claims (Holm), so that a part can fail while its claim stays inconclusive.")
 """How a line of the short table is read."""

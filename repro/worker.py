@@ -1,17 +1,20 @@
 """A worker process: it imports once, then measures one run after the other and writes their records itself.
 
-Its output goes to a log of its own, so that the terminal shows progress alone and a crash leaves its last words.
+Its output goes to a log of its own, so that the terminal shows progress alone and a crash leaves its last words. It holds the
+lock of the run in hand: processes that share a folder make each run once, and a run whose worker died is free at once.
 """
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
@@ -19,6 +22,10 @@ from types import FrameType
 import pandas as pd
 
 from methods.parts import Refused
+from repro import provenance
+from repro.disk import FULL, Unwritable, spoken
+from repro.messages import Elsewhere, Finished, Message, Reporter, Stuck, Task, receive, send
+from repro.schema import Damaged
 from repro.store import CURVE, Store
 from repro.study import Record, Run
 
@@ -29,55 +36,71 @@ Result = tuple[Record, pd.DataFrame, pd.DataFrame]
 Measure = Callable[[Run, Say], Result]
 Opener = Callable[[Store], Measure]
 """Called once in each worker: imports what is needed and returns what measures a run."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    run_id: str
-    phase: str
-    done: int
-    of: int
-
-
-@dataclass(frozen=True)
-class Finished:
-    run_id: str
-    error: str | None
-    """The sentence that says why the run failed; None when it is done."""
-
-
-@dataclass(frozen=True)
-class Stuck:
-    """The records cannot be written, which no further run can change."""
-
-    sentence: str
+GRACE_S = 5.0
+"""How long a worker whose parent is gone may take to leave by itself."""
 
 
 def main(pipe: Connection, opener: Opener, store: Store, log: Path) -> None:
     """Serves runs until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and ends its workers
     signal.signal(signal.SIGTERM, leave)
-    redirect(log)
-    measure = opener(store)
-    while (run := receive(pipe)) is not None:
-        send(pipe, serve(run, measure, store, pipe))
-
-
-def serve(run: Run, measure: Measure, store: Store, pipe: Connection) -> Finished | Stuck:
-    record, samples, curve = attempt(run, measure, Reporter(run.id, pipe))
+    threading.Thread(target=outlive_no_parent, daemon=True).start()
     try:
-        store.put(record, samples, curve)
+        redirect(log)
     except Refused as refusal:
-        return Stuck(str(refusal))
+        send(pipe, Stuck(str(refusal)))
+        return
+    provenance.checkout()  # now, as the code is imported
+    measure = opener(store)
+    while (task := receive(pipe)) is not None:
+        send(pipe, serve(task, measure, store, pipe))
+
+
+def serve(task: Task, measure: Measure, store: Store, pipe: Connection) -> Message:
+    run = task.run
+    try:
+        with store.lock(run.id, run.scale) as mine:
+            if not mine:
+                return Elsewhere(run.id)
+            return finished(made_meanwhile(task, store) or make(run, measure, store, Reporter(run.id, pipe)))
+    except Unwritable as trouble:
+        return Stuck(str(trouble))
+
+
+def made_meanwhile(task: Task, store: Store) -> Record | None:
+    """The record that another process has left since; also where the run failed there, which would fail here."""
+    if store.stamp(task.run) in (None, task.before):
+        return None
+    with suppress(Damaged):
+        return store.whole(task.run.id, task.run.scale)
+    return None
+
+
+def make(run: Run, measure: Measure, store: Store, say: Say) -> Record:
+    """Raises Unwritable where the disk is full or read-only."""
+    store.clear(run)
+    record, samples, curve = attempt(run, measure, say, store.root)
+    record = provenance.traced(record, gpu_of(run))
+    store.put(record, samples, curve)
     if record.status == "done":
         shutil.rmtree(store.partial(run), ignore_errors=True)
-    return Finished(run.id, None if record.error is None else record.error.split("\n")[0])
+    return record
 
 
-def attempt(run: Run, measure: Measure, say: Say) -> Result:
-    """Measures a run; whatever goes wrong in it becomes its record, and costs no other run anything."""
+def finished(record: Record) -> Finished:
+    return Finished(record.run_id, None if record.error is None else record.error.split("\n")[0])
+
+
+def attempt(run: Run, measure: Measure, say: Say, place: Path) -> Result:
+    """Measures a run; whatever goes wrong in it becomes its record, and costs no other run anything.
+
+    Raises Unwritable alone: a disk that is full under `place`, or wherever else the run writes, stays so for other runs.
+    """
     try:
-        return measure(run, say)
+        with spoken(place, FULL):
+            return measure(run, say)
+    except Unwritable:
+        raise
     except Refused as refusal:
         return failed(run, str(refusal))
     except Exception as error:  # noqa: BLE001  the one place that isolates runs from each other
@@ -91,39 +114,29 @@ def failed(run: Run, error: str) -> Result:
     return record, pd.DataFrame(), pd.DataFrame(columns=list(CURVE))
 
 
-class Reporter:
-    """Sends progress, a few times a second at most; so a worker also notices soon that its parent is gone."""
-
-    def __init__(self, run_id: str, pipe: Connection, every_s: float = 0.2) -> None:
-        self._run_id, self._pipe, self._every_s, self._last = run_id, pipe, every_s, 0.0
-
-    def __call__(self, phase: str, done: int, of: int) -> None:
-        now = time.monotonic()
-        if now - self._last >= self._every_s:
-            self._last = now
-            send(self._pipe, Progress(self._run_id, phase, done, of))
-
-
-def send(pipe: Connection, message: Progress | Finished | Stuck) -> None:
-    """Ends the process when nobody listens any more."""
-    try:
-        pipe.send(message)
-    except OSError:
-        sys.exit("the parent process is gone")
-
-
-def receive(pipe: Connection) -> Run | None:
-    """The next run, or None when there is no more."""
-    try:
-        run: Run | None = pipe.recv()
-    except (EOFError, OSError):
+def gpu_of(run: Run) -> str | None:
+    """The GPU's name, where the run was on one."""
+    if run.pins.get("device", "cpu") == "cpu":
         return None
-    return run
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
+
+
+def outlive_no_parent() -> None:
+    """Ends the process soon after its parent, whatever it is doing."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE_S)
+    os._exit(1)
 
 
 def redirect(log: Path) -> None:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    with spoken(log.parent):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os.dup2(handle, 1)

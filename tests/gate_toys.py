@@ -2,15 +2,19 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from repro.files import PARTS, part_path
 from repro.gate.compare import compare
 from repro.gate.words import Check, Judged
+from repro.seal import sealed
 from repro.store import CURVE, Store
 from repro.study import Arm, Metric, Record, Run
 from tests.engine_fakes import arm
@@ -91,6 +95,14 @@ def judged(tmp: Path, now: Study, before: Study | None = None, arms: str = "core
     if not reference.exists():
         (before or Study()).write(reference)
     return compare(now.write(tmp / "fresh"), Store(reference), "tiny", {}, (), arms)  # type: ignore[arg-type]
+
+
+def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Changes a record's values as if it had been written so."""
+    values = json.loads(path.read_text())
+    change(values)
+    del values["digests"]
+    path.write_bytes(sealed(values, *(part_path(path, part).read_bytes() for part in PARTS)))
 
 
 def failing(found: Judged) -> list[tuple[str, str]]:

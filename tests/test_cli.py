@@ -57,7 +57,7 @@ def test_help_lists_every_command(call: Call) -> None:
     said = call("--help")
     assert said.status == 0
     for name in ("all", "plan", "run", "report", "check", "accept", "list", "matrix", "train", "eval", "pretrain", "show",
-                 "tune"):
+                 "diff", "tune", "leaderboard", "memory", "bench", "judge", "judge-report", "calibrate"):
         assert f" {name} " in said.out
 
 
@@ -185,15 +185,16 @@ def study(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     paper = Paper("fake", "Fake", "0", arms=lambda scale: tuple(arm(n) for n in names), trials=lambda scale: {},
                   tables=lambda scale: (), figures=lambda scale: (), claims=lambda scale: ())
 
-    def write(papers: object, scale: object, store: Store, out: Path, arms: str) -> Path:
-        (out / "fake").mkdir(parents=True, exist_ok=True)
-        (out / "fake" / "verdicts.json").write_text(json.dumps([{"claim": "C1", "statement": "So.", "headline": "refuted"}]))
-        return out / "index.html"
+    def write(papers: object, scale: object, store: Store, root: Path, arms: str) -> Path:
+        out = root / "tiny" / "fake"
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "verdicts.json").write_text(json.dumps([{"claim": "C1", "statement": "So.", "headline": "refuted"}]))
+        return root / "index.html"
 
     monkeypatch.setattr("repro.papers.PAPERS", {"fake": paper})
     monkeypatch.setattr("repro.scales.get", lambda name: scale)
     monkeypatch.setattr("repro.worker.measuring", opener)
-    monkeypatch.setattr("repro.report.write", write)
+    monkeypatch.setattr("repro.site.write.write", write)
     return tmp_path / "results"
 
 

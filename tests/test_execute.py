@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from methods.parts import Refused
-from repro.execute import Means, execute, locked
+from repro.execute import Means, execute
+from repro.locks import alone, among, free, single
 from repro.store import Store
 from repro.study import Run
 from tests.engine_fakes import opener, run
@@ -38,6 +39,9 @@ class Heard:
 
     def lost(self, run: Run, reason: str) -> None:
         self.of[run.arm.name].append("lost")
+
+    def elsewhere(self, run: Run) -> None:
+        self.of[run.arm.name].append("elsewhere")
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +94,25 @@ def test_nothing_half_written_is_left(troubled: tuple[Store, Heard, dict[str, st
     assert [p.name for p in store.root.rglob(".*")] == [".lock"]
 
 
-def test_two_processes_do_not_run_one_scale(tmp_path: Path) -> None:
-    with locked(tmp_path / "tiny"), pytest.raises(Refused, match="another process"), locked(tmp_path / "tiny"):
+def test_the_first_of_several_tidies_and_who_must_be_alone_is_refused(tmp_path: Path) -> None:
+    told: list[str] = []
+    with (among(tmp_path, lambda: told.append("first")), among(tmp_path, lambda: told.append("second")),
+          pytest.raises(Refused, match="another process"), alone(tmp_path)):
         pass
+    with alone(tmp_path):
+        told.append("alone")
+    assert told == ["first", "alone"]
+
+
+def test_a_run_has_one_maker_and_its_lock_leaves_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "locks" / "x.lock"
+    assert free(path)
+    with single(path) as mine, single(path) as other:
+        assert (mine, other, free(path)) == (True, False, False)
+    assert not path.exists()
+    path.write_text("")  # as a killed process leaves it
+    with single(path) as mine:
+        assert mine
 
 
 def start(root: Path) -> subprocess.Popen[str]:

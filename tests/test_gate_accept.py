@@ -13,7 +13,7 @@ from repro.__main__ import main
 from repro.gate import noise, promote
 from repro.gate.curves import PLACE
 from repro.store import Store
-from tests.gate_toys import Study, failing, in_suite, judged, noisy, only
+from tests.gate_toys import Study, failing, in_suite, judged, noisy, only, rewrite
 
 WORSE = Study(change=only("lisa", in_suite("heldout", "nll", lambda v: v + 0.05)))
 OTHER_RUNS = dataclasses.replace(WORSE, probes=("norms:9",))
@@ -86,9 +86,7 @@ def test_records_of_other_code_and_unknown_papers_are_refused(tmp_path: Path) ->
     with pytest.raises(Refused, match="no plan of lisa"):
         accept(tmp_path, papers=("lisa",))
     for path in (store.root / "tiny").glob("*.json"):
-        record = json.loads(path.read_text())
-        record["content"]["pins"]["code"] = "another state"
-        path.write_text(json.dumps(record))
+        rewrite(path, lambda record: record["content"]["pins"].update(code="another state"))
     with pytest.raises(Refused, match="other code than this tree's"):
         accept(tmp_path)
     assert not (tmp_path / "reference").exists()

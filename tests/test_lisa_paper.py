@@ -23,7 +23,7 @@ LOSSES = {"vanilla": 2.2, "full": 0.57, "lisa": 0.60, "lora": 0.75, "galore": 0.
           "lisa-fixed": 0.70, "lisa-reweighted": 0.62, "lora-embeddings": 0.70, "lisa-once": 0.70}
 
 
-IDS = [*(f"C{i}" for i in range(1, 6)), "C5a", "C5b", *(f"C{i}" for i in range(6, 13))]
+IDS = ["C1", "C2", "C2a", "C3", "C4", "C5", "C5a", "C5b", "C6", "C7", "C8", "C8a", "C8b", *(f"C{i}" for i in range(9, 13))]
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from repro import plot, traces
+from repro import plot, plot_lines, traces
 from repro.claims import FigureSpec, Line
 from repro.evidence import Evidence
 from repro.landscape import Panel, walk
@@ -103,7 +103,7 @@ def test_curves_stand_against_steps_forward_passes_or_seconds(evidence: Evidence
 def test_a_line_that_diverges_does_not_hide_the_others(evidence: Evidence, tmp_path: Path) -> None:
     spec = dataclasses.replace(CURVES, kind="dev_loss")
     plain = traces.of(spec, evidence).found
-    assert plot._top(spec, plain) is None
+    assert plot_lines.top(spec, plain) is None
     wild = dataclasses.replace(plain[1], y=tuple(10.0**i for i in range(len(plain[1].y))))
-    assert plot._top(spec, (plain[0], wild)) == 2 * max(plain[0].y[0], 1.0)
-    assert plot._top(dataclasses.replace(spec, kind="lr"), (plain[0], wild)) is None
+    assert plot_lines.top(spec, (plain[0], wild)) == 2 * max(plain[0].y[0], 1.0)
+    assert plot_lines.top(dataclasses.replace(spec, kind="lr"), (plain[0], wild)) is None

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from methods.parts import Refused
+from repro.schema import Damaged
 from repro.store import Store
 from tests.engine_fakes import record, result, run
 
@@ -29,10 +30,11 @@ def test_what_goes_in_comes_out(tmp_path: Path) -> None:
 
 def test_the_json_is_written_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
-    real = os.replace
-    monkeypatch.setattr(os, "replace", lambda a, b: (order.append(Path(b).suffix), real(a, b))[1])
-    Store(tmp_path).put(*result(run("a")))
-    assert order == [".parquet", ".parquet", ".json"]
+    store, real, one = Store(tmp_path), Path.replace, run("a")
+    store.put(*result(one))
+    monkeypatch.setattr(Path, "replace", lambda a, b: (order.append(b.suffix), order.append(store.get(one.id)), real(a, b))[2])
+    store.put(*result(one))
+    assert order == [".parquet", None, ".parquet", None, ".json", None], "no record stands beside another's samples"
 
 
 def test_a_full_disk_is_one_sentence_and_leaves_the_old_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,6 +76,52 @@ def test_a_file_that_is_no_record_is_named(tmp_path: Path) -> None:
     (tmp_path / "tiny" / "0.json").write_text('{"metrics": 3}')
     with pytest.raises(Refused, match=r"tiny/0\.json"):
         Store(tmp_path).all("tiny")
+
+
+@pytest.mark.parametrize("part", ["samples", "curve"])
+def test_parts_that_are_not_as_written_are_never_read(tmp_path: Path, part: str) -> None:
+    store, one = Store(tmp_path), run("a")
+    store.put(*result(one))
+    path = tmp_path / "tiny" / f"{one.id}.{part}.parquet"
+    content = path.read_bytes()
+    for harm in (content[:-1], content[:9] + bytes([content[9] ^ 1]) + content[10:], None):
+        if harm is None:
+            path.unlink()
+        else:
+            path.write_bytes(harm)
+        for reading in (getattr(store, part), store.the):
+            with pytest.raises(Damaged, match=f"the {part} .*{part}.parquet; because"):
+                reading(one.id)
+    assert store.get(one.id) is not None
+
+
+def test_what_is_damaged_is_set_aside_whole_and_nothing_is_lost(tmp_path: Path) -> None:
+    store, one, other = Store(tmp_path), run("a"), run("b")
+    for value in (0.25, 0.5):
+        store.put(*result(one, value))
+        store.put(*result(other, value))
+        path = tmp_path / "tiny" / f"{one.id}.json"
+        path.write_bytes(path.read_bytes()[:-5])
+        store.clear(one)
+        store.clear(other)
+    aside = sorted(p.name for p in (tmp_path / "tiny").glob("*.damaged*"))
+    assert aside == sorted(f"{one.id}{suffix}.damaged{again}" for suffix in (".json", ".samples.parquet", ".curve.parquet")
+                           for again in ("", "-2"))
+    assert [r.run_id for r in store.all("tiny")] == [other.id]
+
+
+def test_litter_of_a_killed_process_is_cleared_and_that_of_a_living_one_is_not(tmp_path: Path) -> None:
+    store, dead, busy = Store(tmp_path), run("a"), run("b")
+    for of in (dead, busy):
+        (tmp_path / "tiny" / f".{of.id}.staged").mkdir(parents=True)
+        (tmp_path / "tiny" / "partial" / f".{of.id}.x").mkdir(parents=True)
+        (tmp_path / "tiny" / "locks").mkdir(exist_ok=True)
+        (tmp_path / "tiny" / "locks" / f"{of.id}.lock").touch()
+    with store.lock(busy.id, "tiny") as mine:
+        assert mine
+        store.tidy("tiny")
+        left = [p.name for p in tmp_path.rglob("*") if p.name.startswith(".") or p.suffix == ".lock"]
+    assert sorted(left) == sorted([f".{busy.id}.staged", f".{busy.id}.x", f"{busy.id}.lock"])
 
 
 def test_a_missing_run_is_named(tmp_path: Path) -> None:

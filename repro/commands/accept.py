@@ -23,9 +23,9 @@ def accept(reason: Reason, scale: ScaleName = "tiny", paper: Papers = None, arms
            reference: Reference = REFERENCE, noise: Repeats = None, machine: Json = False) -> None:
     """Make fresh records the reference that `check` compares with. The reason is kept in accepted.jsonl."""
     from methods.parts import Refused
-    from repro.execute import locked
     from repro.gate import noise as noises
     from repro.gate import promote
+    from repro.locks import alone
     from repro.store import Store
 
     if not reason.strip():
@@ -35,7 +35,7 @@ def accept(reason: Reason, scale: ScaleName = "tiny", paper: Papers = None, arms
         return
     which: Which = "all" if one_of("--arms", arms, ("core", "all")) == "all" else "core"
     promote.finish(reference, scale)
-    with locked(out / "runs" / scale):
+    with alone(out / "runs" / scale):
         made = promote.promotion(Store(out / "runs"), Store(reference), scale, paper or (), which)
         entry = promote.accept(made, reason)
     if machine:

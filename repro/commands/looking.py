@@ -1,4 +1,4 @@
-"""Commands that show what there is: parts of the suite, the product of recipes, a record."""
+"""Commands that show what there is: parts of the suite, the product of recipes."""
 from __future__ import annotations
 
 import json
@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from repro.commands.options import RESULTS, Json, Out, ScaleName
+from repro.commands.options import Json, ScaleName
 
 KINDS = ("arms", "suites", "recipes", "claims", "scales", "models")
 
@@ -18,11 +18,16 @@ KINDS = ("arms", "suites", "recipes", "claims", "scales", "models")
 def listing(what: Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}.")], scale: ScaleName = "tiny",
             machine: Json = False) -> None:
     """List arms, suites, recipes, claims, scales or models of known shapes."""
+    from repro.claimed import show
+    from repro.commands.screen import wide
     from repro.commands.studying import one_of
 
     rows = ROWS[one_of("WHAT", what, KINDS)](scale)
     if machine:
         print(json.dumps(rows, indent=1))
+        return
+    if what == "claims":
+        show(rows, wide())
         return
     table = Table(*rows[0])
     for row in rows:
@@ -57,10 +62,10 @@ def recipes(scale: str) -> list[dict[str, Any]]:
 
 
 def claims(scale: str) -> list[dict[str, Any]]:
+    from repro.claimed import listed
     from repro.papers import PAPERS
 
-    return [{"paper": p.name, "claim": c.id, "statement": c.statement, "controls": len(c.controls)}
-            for p in PAPERS.values() for c in p.claims(scale)]
+    return [listed(p, c) for p in PAPERS.values() for c in p.claims(scale)]
 
 
 def scales(scale: str) -> list[dict[str, Any]]:
@@ -94,38 +99,3 @@ def matrix(machine: Json = False) -> None:
               + (f"\n         {cell.refusal}" if cell.refusal else ""))
     print(f"\n{len(cells)} recipes: {len(cells) - reasons.total()} run, {reasons.total()} are refused "
           f"for {len(reasons)} reasons.")
-
-
-def show(name: Annotated[str, typer.Argument(help="A run's id, or an arm's name.")], scale: ScaleName = "tiny",
-         out: Out = RESULTS, machine: Json = False) -> None:
-    """Print the record of a run, or those of an arm's runs."""
-    from methods.parts import Refused
-    from repro.store import Store, record_json
-
-    store = Store(out / "runs")
-    by_id = store.get(name)
-    papers = sorted(p.stem for p in (store.root / scale / "index").glob("*.json"))
-    records = [by_id] if by_id else [r for p in papers for r in store.records(scale, p) if r.arm == name]
-    if not records:
-        raise Refused(f"cannot show {name!r}; because {store.root} holds no run of that id and no arm of that name at "
-                      f"scale {scale}; use `python -m repro plan --json` to see the runs there are")
-    if machine:
-        print(json.dumps([record_json(r) for r in records], indent=1))
-        return
-    for record in records:
-        show_record(record)
-
-
-def show_record(record: Any) -> None:
-    console = Console()
-    console.print(f"{record.run_id}: {escape(record.paper)} / {escape(record.arm)}, seed {record.seed}, scale "
-                  f"{record.scale}: {record.status}", soft_wrap=True)
-    if record.error:
-        console.print(escape(record.error), soft_wrap=True)
-    table = Table("suite", "metric", "value", "stderr", "n")
-    for suite, metrics in record.metrics.items():
-        for name, m in metrics.items():
-            table.add_row(escape(suite), escape(name), f"{m.value:.4f}", f"{m.stderr:.4f}", str(m.n))
-    console.print(table if record.metrics else "no numbers")
-    for name, value in record.cost.items():
-        console.print(f"  {name} {value:,.6g}")

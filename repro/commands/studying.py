@@ -46,7 +46,7 @@ class Job:
         gpus = devices.gpus() if chosen.device == "auto" else ()
         at_once = jobs or devices.jobs(chosen.device, chosen.threads)
         return cls(tuple(PAPERS[n] for n in dict.fromkeys(names)), chosen, which, Store(out / "runs"),
-                   out / "out" / chosen.name, at_once, gpus)
+                   out / "site" / chosen.name, at_once, gpus)
 
     def plan(self) -> Plan:
         from repro.plan import make
@@ -81,6 +81,7 @@ def plan(scale: ScaleName = "tiny", paper: Papers = None, arms: Arms = "core", j
     """Show which runs there are, which are done, and how long the missing ones will take."""
     job = Job.of(scale, paper, arms, jobs, out)
     made = job.plan()
+    say_damage(made)
     if machine:
         print(json.dumps(plan_json(made, job.jobs), indent=1))
         return
@@ -101,9 +102,12 @@ def run(scale: ScaleName = "tiny", paper: Papers = None, arms: Arms = "core", jo
 
 
 def report(scale: ScaleName = "tiny", paper: Papers = None, arms: Arms = "core", out: Out = RESULTS) -> None:
-    """Write tables, figures, verdicts and the HTML page from the records there are."""
+    """Write tables, figures, verdicts and the pages of the site from the records there are."""
+    from methods.parts import Refused
+
     job = Job.of(scale, paper, arms, None, out)
-    job.plan()
+    for sentence in job.plan().damaged.values():
+        raise Refused(sentence)
     print(write_report(job))
 
 
@@ -128,17 +132,26 @@ def go(job: Job, made: Plan) -> dict[str, str]:
     from repro.worker import measuring
 
     console = Console(stderr=True)
+    say_damage(made)
     console.print(summary(made, job.jobs), soft_wrap=True)
     with progress.shown(made, job.jobs, console) as watch:
         return execute(made.missing, measuring, job.store, Means(job.jobs, job.scale.threads, job.gpus), watch)
 
 
 def write_report(job: Job) -> Path:
-    from repro import report as reports
+    from repro import locks
+    from repro.site import write as sites
     from repro.store import spoken
 
-    with spoken(job.report):
-        return reports.write(job.papers, job.scale, job.store, job.report, job.which)
+    site = job.report.parent
+    with spoken(site), locks.in_turn(site / ".lock"):
+        return sites.write(job.papers, job.scale, job.store, site, job.which)
+
+
+def say_damage(made: Plan) -> None:
+    """One line for each run whose files are damaged."""
+    for run_id, sentence in made.damaged.items():
+        Console(stderr=True).print(f"Run {run_id} is to be run anew: {escape(sentence)}", soft_wrap=True)
 
 
 def end(failures: dict[str, str], job: Job) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from methods.parts import Refused
 from repro.claims import Measure, OfItems, OfMean, Paper
-from repro.gate import costs, curves, flips, items, noise, quality, words
+from repro.gate import costs, curves, flips, noise, quality, words
 from repro.gate.lineup import Key, Lineup, Pair, Side
 from repro.gate.quality import Directions, Test
 from repro.gate.words import Check, Judged
@@ -99,7 +99,7 @@ class Comparison:
         self.clock.add(both)
 
     def _curves_differ(self, pair: Pair) -> bool:
-        before, now = (items.content(side.path(pair.key, ".curve.parquet")) for side in (self.lineup.before, self.lineup.now))
+        before, now = (side.content(pair.key, "curve") for side in (self.lineup.before, self.lineup.now))
         return before != now
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from repro.gate import items, words
+from repro.gate import words
 from repro.gate.lineup import Lineup, Pair
 from repro.gate.words import Check
 from repro.study import Record
@@ -38,8 +37,8 @@ def checks(pairs: Sequence[Pair], lineup: Lineup, noise: Noise | None) -> Iterat
     watched = any(_probed(p.before) for p in pairs)
     if strays is None and not watched:
         return
-    paths = [(side.path(p.key, ".curve.parquet") for side in (lineup.before, lineup.now)) for p in pairs]
-    differ = [(_read(a), _read(b)) for a, b in paths if items.content(a) != items.content(b)]
+    files = [[side.content(p.key, "curve") for side in (lineup.before, lineup.now)] for p in pairs]
+    differ = [(_read(a), _read(b)) for a, b in files if a != b]
     if strays is not None:
         far = max((apart(losses(a), losses(b)) for a, b in differ), default=0.0)
         allowed = max(words.PATH, words.SAFETY * strays)
@@ -64,14 +63,14 @@ def _probed(record: Record | None) -> bool:
     return record is not None and any(str(probe).partition(":")[0] == "norms" for probe in record.content.get("probes", ()))
 
 
-def _read(curve: Path) -> pa.Table:
-    """A curve; an empty one where the run left none."""
-    if not curve.exists():
+def _read(curve: bytes) -> pa.Table:
+    """A curve from its file's bytes; an empty one where the run left none."""
+    if not curve:
         return EMPTY
-    return pq.ParquetFile(curve, pre_buffer=False).read(["kind", "layer", "value"], use_threads=False)
+    return pq.ParquetFile(pa.BufferReader(curve), pre_buffer=False).read(["kind", "layer", "value"], use_threads=False)
 
 
-def path_of(curve: Path) -> npt.NDArray[np.float64]:
+def path_of(curve: bytes) -> npt.NDArray[np.float64]:
     """[steps] the training loss at every step."""
     return losses(_read(curve))
 

@@ -1,6 +1,7 @@
 """Verdicts that flipped: a paper's claims judged on both sides, where every arm behind them ran on both."""
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ import pandas as pd
 from repro.answered import named
 from repro.claims import Claim, Contrast, Paper
 from repro.evidence import Evidence
+from repro.files import read_part
 from repro.gate import words
 from repro.gate.lineup import Side
 from repro.gate.words import Check
@@ -32,13 +34,13 @@ class Arms:
         return [r for r in map(self.side.record, wanted) if r is not None]
 
     def samples(self, run_id: str) -> pd.DataFrame:
-        return pd.read_parquet(self._stem(run_id, ".samples.parquet"))
+        return self._frame(run_id, "samples")
 
     def curve(self, run_id: str) -> pd.DataFrame:
-        return pd.read_parquet(self._stem(run_id, ".curve.parquet"))
+        return self._frame(run_id, "curve")
 
-    def _stem(self, run_id: str, suffix: str) -> str:
-        return str(self.side.store.root / self.side.scale / f"{run_id}{suffix}")
+    def _frame(self, run_id: str, part: str) -> pd.DataFrame:
+        return pd.read_parquet(io.BytesIO(read_part(self.side.store.root / self.side.scale / f"{run_id}.json", part)))
 
 
 def checks(paper: Paper, before: Side, now: Side, moved: Collection[str]) -> Iterator[Check]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,14 +21,6 @@ Table = pa.Table
 KEYS = ("suite", "task", "item", "fact")
 """What names an item: another fact at the same place is another item."""
 LABELS = ("gold", "target")
-
-
-def content(path: Path) -> bytes:
-    """A file's bytes; nothing where there is no file."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return b""
 
 
 def read(samples: bytes) -> pa.Table | None:

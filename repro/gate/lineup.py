@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from methods.parts import Refused
+from repro.files import read_part
 from repro.store import Store, read_record
 from repro.study import Record
 
@@ -62,6 +63,10 @@ class Side:
         if key not in self.runs or not self.path(key).exists():
             return None
         return replace(read_record(self.path(key)), paper=key[0], arm=key[1], seed=key[2])
+
+    def content(self, key: Key, part: str) -> bytes:
+        """The Parquet file of a run's samples or curve; nothing where it has left no record. Raises Damaged."""
+        return read_part(self.path(key), part) if self.path(key).exists() else b""
 
 
 def index_rows(store: Store, scale: str, paper: str) -> list[dict[str, Any]]:

@@ -72,7 +72,7 @@ def measure(folders: Sequence[Path], scale: str) -> dict[str, Any]:
             runs += 1
             codes.add(str(records[0].content.get("pins", {}).get("code")))
             _add(spread, f"{key[0]}/{key[1]}", records)
-            _add_path(spread, f"{key[0]}/{key[1]}", [curves.path_of(side.path(key, ".curve.parquet")) for side in sides])
+            _add_path(spread, f"{key[0]}/{key[1]}", [curves.path_of(side.content(key, "curve")) for side in sides])
     if not runs:
         raise Refused(f"cannot measure noise at scale {scale}; because the folders share no finished run of the same recipe, "
                       "data and code; run the same command in each of them")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from methods import atomic
 from methods.parts import Refused
 from repro import pins
 from repro.gate.lineup import Key, Side, index_rows
+from repro.provenance import checkout
 from repro.store import Store, plain, spoken
 from repro.study import Record
 
@@ -149,7 +149,7 @@ def _stage(made: Promotion, stage: Path, entry: Mapping[str, Any]) -> None:
 def _entry(made: Promotion, reason: str) -> dict[str, Any]:
     runs = {key: (made.before.runs.get(key), made.now.runs[key]) for key in made.taken}
     codes = {str(r.content.get("pins", {}).get("code")) for key in made.taken if (r := made.now.record(key))}
-    return {"date": datetime.now(UTC).isoformat(timespec="seconds"), "reason": reason, "code": sorted(codes), **version(),
+    return {"date": datetime.now(UTC).isoformat(timespec="seconds"), "reason": reason, "code": sorted(codes), **checkout(),
             "papers": sorted(made.indexes), "taken": len(made.taken),
             "replaced": [_named(k, was, now) for k, (was, now) in runs.items() if was and was != now],
             "dropped": [_named(k, made.before.runs[k]) for k in made.dropped], "changed": made.changes}
@@ -157,15 +157,6 @@ def _entry(made: Promotion, reason: str) -> dict[str, Any]:
 
 def _named(key: Key, *run_ids: str) -> str:
     return f"{key[0]}/{key[1]}/{key[2]}: {' -> '.join(run_ids)}"
-
-
-def version(house: Path = pins.HOUSE) -> dict[str, Any]:
-    """The commit, and whether the tree differs from it; both None outside of a repository."""
-    said = [subprocess.run(["git", "-C", str(house), *words], capture_output=True, text=True, check=False)
-            for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))]
-    if any(s.returncode for s in said):
-        return {"commit": None, "dirty": None}
-    return {"commit": said[0].stdout.strip(), "dirty": bool(said[1].stdout.strip())}
 
 
 def _orphans(made: Promotion) -> Iterator[str]:

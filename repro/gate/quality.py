@@ -89,7 +89,7 @@ class Arm:
 
     def __post_init__(self) -> None:
         self.paper, self.name, _ = self.pairs[0].key
-        before, now = ([items.content(side.path(p.key, ".samples.parquet")) for p in self.pairs]
+        before, now = ([side.content(p.key, "samples") for p in self.pairs]
                        for side in (self.lineup.before, self.lineup.now))
         self.files = list(zip(before, now, strict=True))
 

@@ -1,24 +1,21 @@
-"""The leaderboard as files: one folder with every board in each format, figures a group, a page, and PEFT's layout run by run."""
+"""The leaderboard as files: one folder with every board in each format, figures a group, and PEFT's layout run by run."""
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import jinja2
-
-from methods import atomic
-from repro import plot_pareto, table
+from repro import plot_pareto
 from repro.claims import Paper
 from repro.evidence import Source
 from repro.leaderboard import boards, export, peft
 from repro.leaderboard.boards import Board
 from repro.leaderboard.sparing import Sparing
 from repro.scale import Scale
+from repro.site.files import clean, write_changed
 from repro.study import Record
 
-TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 FORMATS = ("csv", "parquet", "md", "tex", "json")
 ALT = {"memory": "quality against the optimizer's state", "time": "quality against training time"}
 
@@ -33,20 +30,24 @@ class Group:
     figures: tuple[tuple[str, tuple[Path, ...]], ...]
 
 
-def write(papers: Sequence[Paper], scale: Scale, source: Source, out: Path) -> Path | None:
-    """Writes everything under `out` and returns the page; None, and nothing written, where no board has a record yet."""
-    found = boards.of(papers, scale.name, source)
+def write(papers: Sequence[Paper], scale: Scale, source: Source, out: Path) -> tuple[Group, ...]:
+    """Writes all files under `out` and returns the boards in groups; nothing where no board has a record yet."""
+    found = [_sound(b) for b in boards.of(papers, scale.name, source)]
     if not found:
-        return None
+        return ()
     texts = {"csv": export.to_csv(found), "md": export.markdown(found, scale.name), "tex": export.latex(found),
              "json": json.dumps([export.to_json(b) for b in found], indent=1, allow_nan=False) + "\n"}
     for ending, text in texts.items():
-        _write_changed(out / f"leaderboard.{ending}", text.encode())
-    _write_changed(out / "leaderboard.parquet", export.to_parquet(found))
+        write_changed(out / f"leaderboard.{ending}", text.encode())
+    write_changed(out / "leaderboard.parquet", export.to_parquet(found))
     for name, text in _peft_files(papers, scale, source):
-        _write_changed(out / "peft" / f"{name}.json", text.encode())
-    _write_changed(out / "index.html", page(found, scale, _groups(found, out / "figures"), out).encode())
-    return out / "index.html"
+        write_changed(out / "peft" / f"{name}.json", text.encode())
+    return tuple(_groups(found, out / "figures"))
+
+
+def _sound(board: Board) -> Board:
+    """What a run said is made text that every format can hold."""
+    return replace(board, troubles=tuple(replace(t, why=clean(t.why)) for t in board.troubles))
 
 
 def _groups(found: Sequence[Board], folder: Path) -> list[Group]:
@@ -59,15 +60,6 @@ def _groups(found: Sequence[Board], folder: Path) -> list[Group]:
         title = f"{of[0].contest.base}, trained on {' then '.join(of[0].contest.data)}"
         made.append(Group(name, title, of, tuple((alt, files) for alt, files in drawn if files)))
     return made
-
-
-def page(found: Sequence[Board], scale: Scale, groups: Sequence[Group], out: Path) -> str:
-    """The HTML page; every text from a record is escaped."""
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True,
-                                     undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(table=export.to_table, text=table.text, relative=lambda f: f.relative_to(out).as_posix())
-    return environment.get_template("leaderboard.html.jinja").render(
-        groups=groups, scale=scale, read=export.READ, header=export.HEADER, formats=FORMATS, count=len(found))
 
 
 def _peft_files(papers: Sequence[Paper], scale: Scale, source: Source) -> Iterator[tuple[str, str]]:
@@ -83,8 +75,3 @@ def _peft_files(papers: Sequence[Paper], scale: Scale, source: Source) -> Iterat
 
 def _file_name(record: Record) -> str:
     return f"{record.paper}--{record.arm}--seed-{record.seed}".replace("/", "--")
-
-
-def _write_changed(path: Path, content: bytes) -> None:
-    if not path.exists() or path.read_bytes() != content:
-        atomic.write_bytes(path, content)

@@ -30,10 +30,15 @@ def tables(scale_name: str) -> tuple[TableSpec, ...]:
     return _table_1(scale), _table_2(scale), _table_5(scale), _rules(scale), _gradients(), _table_7(scale), memory
 
 
+def data_sets(scale: Scale) -> tuple[str, ...]:
+    """What mathematics is asked: all of the paper's, or those that the scale names."""
+    named = tuple(call.partition(":")[2] for call in scale.setting("colm.suites"))
+    return tuple(NAMES)[:-1] if "" in named else named
+
+
 def _scores(scale: Scale) -> tuple[Column, ...]:
     """Ours by data set; the paper's averages beside them."""
-    named = tuple(call.partition(":")[2] for call in scale.setting("colm.suites"))
-    sets = tuple(NAMES)[:-1] if "" in named else named
+    sets = data_sets(scale)
     paper = tuple(Column(name, average(of, name) if set(of) <= set(sets) else None, {"benchmark": name})
                   for name, of in AVERAGES.items())
     ours = (Column(f"{NAMES[s]}{named}", accuracy(f"math:{s}", NAMES[s], column)) for s in sets
@@ -122,10 +127,11 @@ def figures(scale_name: str) -> tuple[FigureSpec, ...]:
         FigureSpec("figure-3c-seconds", "Dev loss against seconds", "curves", shown, x="seconds of training, selection included",
                    y="dev loss (nats per answer token)", kind="dev_loss", per="second"),
         FigureSpec("figure-3b", "Variance of a batch's true gradient against its size", "scan",
-                   tuple(Line("random", RULES[rule], part * b, measure=variance(name))
+                   tuple(Line("random", RULES[rule], part * b, measure=variance(name), method=rule)
                          for rule, of in measured.items() for part, name in of.items()),
                    x="examples in the batch", y="variance (% of that of random batches of b)",
                    note=f"After ordinary training; chosen out of pools of {2 * b}. Shape of figure 3b."),
+        peaks.figure(),
         FigureSpec("sources", "Examples of small sources in the batch", "curves", shown, y="share of the batch",
                    kind="small_share", note="Random batches have the data's own mixture."),
     )

@@ -107,23 +107,28 @@ def figures(scale_name: str) -> tuple[FigureSpec, ...]:
     return (
         FigureSpec("figure-speed", f"Steps of MeZO for one step, by the target, on {task}", "speed",
                    tuple(Line(m, LABELS[m]) for m in ("helene", "mezo-x10", "zo-momentum", "helene-scalar", "helene-flat")),
-                   x=f"{kind.replace('_', ' ')} asked for", y="steps of MeZO / steps", kind=kind, level=Line("mezo", "MeZO"),
+                   x=f"{kind.replace('_', ' ')} asked for ({UNITS[kind]})",
+                   y="steps of MeZO / steps", kind=kind, level=Line("mezo", "MeZO"),
                    note="A step is two forward passes in every line."),
         FigureSpec("figure-accuracy", f"Dev accuracy on {task}", "curves", shown, y="share right", kind="dev_accuracy",
                    note="A zeroth-order step is two forward passes; one of FT is a forward and a backward pass."),
-        FigureSpec("figure-loss", f"Dev loss among the label words on {task}", "curves", shown, y="nats", kind="dev_loss"),
+        FigureSpec("figure-loss", f"Dev loss among the label words on {task}", "curves", shown, y="dev loss (nats)",
+                   kind="dev_loss"),
         FigureSpec("figure-loss-passes", f"Dev loss among the label words on {task}, by forward passes", "curves", passes,
-                   x="forward passes over a batch", y="nats", kind="dev_loss", per="pass",
+                   x="forward passes over a batch", y="dev loss (nats)", kind="dev_loss", per="pass",
                    note="A zeroth-order step counts as two passes, one of FT as three (its backward pass as two)."),
         FigureSpec("figure-loss-seconds", f"Dev loss among the label words on {task}, by seconds", "curves", shown,
-                   x="seconds of training", y="nats", kind="dev_loss", per="second"),
-        FigureSpec("figure-components", f"Test accuracy on {task} minus MeZO's", "dots", parts, x="points",
+                   x="seconds of training", y="dev loss (nats)", kind="dev_loss", per="second"),
+        FigureSpec("figure-components", f"Test accuracy on {task} minus MeZO's", "dots", parts,
+                   x="test accuracy minus MeZO's (points, higher is better)",
                    measure=accuracy(cell), level=Line("mezo", "MeZO")),
+        peaks.figure(),
         FigureSpec("figure-landscape", "An illustration: paths of the updates on a function of two weights", "landscape", (),
                    x="first weight", y="second weight", panels=landscape.panels, note=_LANDSCAPE),
     )
 
 
+UNITS = {"dev_loss": "nats", "dev_accuracy": "share right"}
 _LANDSCAPE = (
     "An illustration, not evidence: one run of each, nothing about language models follows. "
     "Function (ours in place of the paper's, whose formula could not be read; it is Sophia's, arXiv 2305.14342, which the "

@@ -11,9 +11,12 @@ from methods import papers
 from methods.objective.label_words import LabelWords
 from methods.recipe import Recipe
 from methods.training import Training
+from repro.claims import FigureSpec
+from repro.memory import reference
 from repro.memory.beside import Beside
 from repro.memory.cases import Case, Model
-from repro.memory.found import Found
+from repro.memory.drawn import Peak
+from repro.memory.found import GIB, Found
 from repro.papers.helene.memory import METHODS, QUERY_VALUE, RATE
 from repro.papers.numbers import Printed, printed
 from repro.shapes import OPT_1_3B, ROBERTA_LARGE, Shapes
@@ -62,3 +65,28 @@ def note(shapes: Shapes, label: str) -> str:
         return ""
     return ("the number is MeZO's (its table 22), which ran in half precision, and what the driver shows" if label == "MeZO" else
             "the number is MeZO's (its table 22) and what the driver shows")
+
+
+LOOKS: Mapping[str, str] = {
+    "FT (AdamW)": "full", "FT (SGD)": "ft-sgd", "MeZO": "mezo", "MeZO with momentum": "zo-momentum", "MeZO-Adam": "zo-adam",
+    "ZO-Sophia": "zo-sophia", "HELENE": "helene", "HELENE, bf16 state": "helene-bf16",
+    "HELENE, one curvature a tensor": "helene-scalar", "LoRA-HELENE": "helene/lora", "LoRA (AdamW)": "lora"}
+"""Row -> the method as which it is drawn."""
+
+
+def figure() -> FigureSpec:
+    return FigureSpec("figure-peaks", "Peak memory by variant at the paper's models, simulated", "peaks", (),
+                      x="peak memory (GiB)", counted=_points,
+                      note="Float32, label words; OPT-1.3B: one text of 400 tokens, RoBERTa-large: 16 of 128. Diamonds: not "
+                           "HELENE's paper, which prints none, but MeZO's (its table 22), on another scale: half precision for "
+                           "MeZO, and what the driver shows, where ours is allocated bytes.")
+
+
+def _points() -> tuple[Peak, ...]:
+    shown = [(shapes, label, reference.known(case(shapes, label))) for shapes in (OPT_1_3B, ROBERTA_LARGE) for label in RECIPES]
+    return tuple(Peak(shapes.name, label, LOOKS[label], found.gib, found.bound.bytes / GIB, _value(of_paper(shapes, label)))
+                 for shapes, label, found in shown if found is not None)
+
+
+def _value(number: Printed | None) -> float | None:
+    return None if number is None else number.value

@@ -157,9 +157,10 @@ def figures(scale_name: str) -> tuple[FigureSpec, ...]:
             Line("lora-embeddings", "LoRA"), Line("lora-embeddings-gaussian", "LoRA, Gaussian init"),
             Line("lora-embeddings-other-r", "LoRA, another r"), Line("full", "full tuning")), x="layer"),
         FigureSpec("figure-7", "Figure 7. Word problems after continual pre-training, by number of blocks", "scan", tuple(
-            Line(f"math-lisa-{g}-pretrained", "LISA", float(g)) for g in scale.setting("lisa.math_gammas")), measure=GSM8K,
+            Line(f"math-lisa-{g}-pretrained", "LISA", float(g), method="lisa") for g in scale.setting("lisa.math_gammas")),
+            measure=GSM8K,
             x="blocks that move at a time (γ)", y="GSM8K accuracy (%)",
-            level=Line("math-full-pretrained", "full tuning")),
+            level=Line("math-full-pretrained", "full tuning", method="full")),
         replace(loss, id="figure-8", title="Figure 8. Training loss by number of blocks", lines=(
             Line("lisa-few-same-rate", f"γ = {few}"), Line("lisa", f"γ = {gamma}"), Line("lisa-many-same-rate", f"γ = {many}"))),
         replace(loss, id="figure-9", title="Figure 9. Training loss by steps between draws", lines=(

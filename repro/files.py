@@ -1,0 +1,106 @@
+"""A run's three files: the record as JSON, its samples and its curve as Parquet."""
+from __future__ import annotations
+
+import dataclasses
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from repro import schema
+from repro.disk import spoken, write_together
+from repro.schema import Damaged
+from repro.seal import LENGTH, Seal, digest, sealed
+from repro.study import Metric, Record
+
+CURVE = ("step", "kind", "layer", "value")
+"""Columns of a curve; `kind` is one of train_loss, dev_loss, lr, small_share, norm, delta_norm ...; `layer` a name or None."""
+PARTS = ("samples", "curve")
+
+
+def write(path: Path, record: Record, samples: pd.DataFrame, curve: pd.DataFrame) -> None:
+    """Replaces the three files, the record at `path` last. A full disk is one sentence, and leaves what was there."""
+    parts = {"samples": parquet(samples), "curve": parquet(curve)}
+    content = {part_path(path, part): of for part, of in parts.items()}
+    with spoken(path.parent):
+        write_together({**content, path: sealed(record_json(record), **parts)}, stage(path))
+
+
+def stage(path: Path) -> Path:
+    """Where a run's files lie until they are whole."""
+    return path.with_name(f".{path.stem}.staged")
+
+
+def whole(path: Path) -> Record:
+    """The record in a file, once all three files are as they were written. Raises Damaged."""
+    text = path.read_bytes()
+    found = record_of(text, path)
+    for part in PARTS:
+        content_of(path, text, part)
+    return found
+
+
+def parquet(frame: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def record_json(record: Record) -> dict[str, Any]:
+    """A record as strict JSON values of the present schema, without digests: not-a-number becomes null."""
+    values: dict[str, Any] = {"schema": schema.VERSION, **plain(dataclasses.asdict(record))}
+    return values
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read_record(path: Path) -> Record:
+    """The record in a file. Raises Damaged when it is not as it was written, Refused when it is of a newer version."""
+    return record_of(path.read_bytes(), path)
+
+
+def record_of(text: bytes, path: Path) -> Record:
+    values = schema.read(text, path)
+    metrics = {suite: {name: metric(m) for name, m in of.items()} for suite, of in values.pop("metrics").items()}
+    cost = {k: number(v) for k, v in values.pop("cost").items()}
+    del values["schema"], values["digests"]
+    return Record(metrics=metrics, cost=cost, **values)
+
+
+def read_part(path: Path, part: str) -> bytes:
+    """A run's samples or curve, as Parquet, beside the record at `path`. Raises Damaged when it is not as it was written."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - LENGTH))
+        return content_of(path, file.read(), part)
+
+
+def content_of(path: Path, text: bytes, part: str) -> bytes:
+    """`text`: the record's end, which holds the digest; a record of version 1 has none."""
+    place, seal = part_path(path, part), Seal.of(text)
+    try:
+        content = place.read_bytes()
+    except FileNotFoundError as error:
+        raise Damaged.because(f"the {part} {place}", "it is gone and its record is there") from error
+    if seal is not None and digest(content) != getattr(seal, part):
+        raise Damaged.because(f"the {part} {place}", "its content does not fit its checksum")
+    return content
+
+
+def part_path(path: Path, part: str) -> Path:
+    return path.with_suffix(f".{part}.parquet")
+
+
+def metric(values: dict[str, Any]) -> Metric:
+    return Metric(number(values["value"]), number(values["stderr"]), values["n"])
+
+
+def number(value: float | None) -> float:
+    return math.nan if value is None else value

@@ -1,0 +1,31 @@
+"""The whole site: pages of what was asked for, made again where their inputs changed, and an overview of all that is there."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from repro.claims import Paper
+from repro.evidence import Source
+from repro.papers import PAPERS
+from repro.report import Which
+from repro.scale import Scale
+from repro.site import board, overview, pages, paper, recipes, run, runs
+from repro.site.beside import beside
+
+MANY = 2000
+"""Runs whose pages are worth a process."""
+
+
+def write(papers: Sequence[Paper], scale: Scale, source: Source, root: Path, arms: Which = "core") -> Path:
+    """Writes the pages of some papers at a scale under `root`, and the overview, which is returned."""
+    pages.write_shared(root)
+    found = {p.name: source.records(scale.name, p.name) for p in papers}
+    told = {r.run_id: run.digest_of(r) for r in {r.run_id: r for records in found.values() for r in records}.values()}
+    of = {name: paper.digest_of(records, told) for name, records in found.items()}
+    stand = {p.name: runs.places(p, found.pop(p.name), scale.name) for p in papers}
+    with beside(lambda: runs.write(stand, told, scale.name, source, root), apart=len(told) > MANY):
+        for each in papers:
+            paper.write(each, scale, source, of[each.name], root, arms)
+        board.write(papers, scale, source, " ".join(of.values()), root)
+        recipes.write(root)
+    return overview.write(root, tuple(PAPERS))
