@@ -75,8 +75,10 @@ class Evidence:
     arms: tuple[Arm, ...]
     only: frozenset[str] | None = None
     _found: dict[str, Record] = field(default_factory=dict, compare=False)
+    _asked: dict[tuple[str, int], tuple[Arm, Record | None]] = field(default_factory=dict, compare=False)
     _series: dict[tuple[str, Measure], Series] = field(default_factory=dict, compare=False)
-    _by_suite: dict[str, dict[str, pd.DataFrame]] = field(default_factory=dict, compare=False)
+    _read_samples: dict[str, pd.DataFrame] = field(default_factory=dict, compare=False)
+    _by_suite: dict[tuple[str, str], pd.DataFrame | None] = field(default_factory=dict, compare=False)
 
     def untrained(self, arm: str) -> bool:
         """Whether nothing is trained in the arm of this name."""
@@ -102,8 +104,11 @@ class Evidence:
         raise Missing(f"arm {name} is not part of this scale")
 
     def record(self, arm: Arm, seed: int) -> Record | None:
-        run = Run(self.paper, arm, seed, self.scale, 0, {})
-        return self._found.get(_content_key(run.content))
+        of, found = self._asked.get((arm.name, seed), (None, None))
+        if of is not arm:
+            found = self._found.get(_content_key(Run(self.paper, arm, seed, self.scale, 0, {}).content))
+            self._asked[arm.name, seed] = arm, found
+        return found
 
     def done(self, name: str) -> list[Record]:
         """The finished runs of an arm in the order of its seeds. Raises Missing when there is none."""
@@ -161,9 +166,11 @@ class Evidence:
 
     def _suite(self, run_id: str, suite: str) -> pd.DataFrame | None:
         """The samples of one suite, by item; every run's file is read once."""
-        if run_id not in self._by_suite:
-            self._by_suite[run_id] = _split(self.source.samples(run_id))
-        return self._by_suite[run_id].get(suite)
+        if run_id not in self._read_samples:
+            self._read_samples[run_id] = self.source.samples(run_id)
+        if (run_id, suite) not in self._by_suite:
+            self._by_suite[run_id, suite] = _of_suite(self._read_samples[run_id], suite)
+        return self._by_suite[run_id, suite]
 
     def _read(self, record: Record, measure: Any) -> float:
         try:
@@ -189,12 +196,12 @@ def _content_key(content: Mapping[str, Any]) -> str:
     return json.dumps({k: v for k, v in content.items() if k not in ("pins", "threads")}, sort_keys=True)
 
 
-def _split(samples: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Suite -> its samples, indexed and sorted by task and item."""
-    if samples.empty:
-        return {}
-    keyed = samples.set_index(samples["task"].astype(str) + "/" + samples["item"].astype(str)).sort_index()
-    return {str(suite): frame for suite, frame in keyed.groupby("suite", sort=False)}
+def _of_suite(samples: pd.DataFrame, suite: str) -> pd.DataFrame | None:
+    """The samples of one suite, indexed and sorted by task and item; None where there are none."""
+    found = samples[samples["suite"] == suite] if len(samples) else samples
+    if found.empty:
+        return None
+    return found.set_index(found["task"].astype(str) + "/" + found["item"].astype(str)).sort_index()
 
 
 def _of_items(frames: Sequence[pd.DataFrame | None], seeds: tuple[int, ...], trained: bool, measure: OfItems,

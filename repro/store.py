@@ -11,7 +11,6 @@ record and the records of older code are not mixed with those of the present one
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import shutil
 from collections.abc import Iterator, Sequence
@@ -73,10 +72,10 @@ class Store:
         return read_part(self._there(run_id), part)
 
     def samples(self, run_id: str) -> pd.DataFrame:
-        return pd.read_parquet(io.BytesIO(self.part(run_id, "samples")))
+        return files.frame(self.part(run_id, "samples"))
 
     def curve(self, run_id: str) -> pd.DataFrame:
-        return pd.read_parquet(io.BytesIO(self.part(run_id, "curve")))
+        return files.frame(self.part(run_id, "curve"))
 
     def lock(self, run_id: str, scale: str) -> AbstractContextManager[bool]:
         """Held by the one process that makes the run; False for others."""

@@ -1,10 +1,12 @@
 """The shape of a record's file: the committed schema is the one in the code, versions are migrated or refused, damage is seen."""
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from repro import schema
 from repro.files import record_json, record_of
 from repro.schema import Damaged
 from repro.seal import LENGTH, Seal, digest, sealed
+from repro.store import Store
 from repro.study import Record
 from tests.engine_fakes import record, run
 
@@ -90,3 +93,12 @@ def test_the_committed_records_are_read() -> None:
     paths = sorted((HOUSE / "results" / "reference" / "smoke").glob("*.json"))
     assert paths
     assert {record_of(p.read_bytes(), p).run_id for p in paths} == {p.stem for p in paths}
+
+
+def test_half_a_character_in_an_error_is_kept_as_its_escape(tmp_path: Path) -> None:
+    broken = dataclasses.replace(record(run("bad")), status="failed", error="ValueError: \ud800 é")
+    store = Store(tmp_path)
+    store.put(broken, pd.DataFrame(), pd.DataFrame())
+    found = store.get(broken.run_id)
+    assert found is not None
+    assert found.error == "ValueError: \\ud800 é"

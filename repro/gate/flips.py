@@ -1,7 +1,6 @@
 """Verdicts that flipped: a paper's claims judged on both sides, where every arm behind them ran on both."""
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ import pandas as pd
 from repro.answered import named
 from repro.claims import Claim, Contrast, Paper
 from repro.evidence import Evidence
-from repro.files import read_part
+from repro.files import frame, read_part
 from repro.gate import words
 from repro.gate.lineup import Side
 from repro.gate.words import Check
@@ -40,7 +39,7 @@ class Arms:
         return self._frame(run_id, "curve")
 
     def _frame(self, run_id: str, part: str) -> pd.DataFrame:
-        return pd.read_parquet(io.BytesIO(read_part(self.side.store.root / self.side.scale / f"{run_id}.json", part)))
+        return frame(read_part(self.side.store.root / self.side.scale / f"{run_id}.json", part))
 
 
 def checks(paper: Paper, before: Side, now: Side, moved: Collection[str]) -> Iterator[Check]:

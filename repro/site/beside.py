@@ -1,6 +1,7 @@
 """Work that is done in a process of its own while another goes on."""
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ def beside(work: Callable[[], None], apart: bool) -> Iterator[None]:
     fork = multiprocessing.get_context("fork")
     ours, theirs = fork.Pipe(duplex=False)
     process = fork.Process(target=_tell, args=(work, theirs), daemon=True)
+    gc.freeze()  # else each process's collector goes through, and so copies, all that was read before
     process.start()
     theirs.close()
     with ours:
@@ -32,6 +34,29 @@ def beside(work: Callable[[], None], apart: bool) -> Iterator[None]:
         finally:
             process.terminate()  # ended already, unless the block failed
             process.join()
+            gc.unfreeze()
+
+
+class Ends:
+    """A row of n things that two processes go through from both ends until they meet; in one process, the first does all.
+
+    Neither waits for the other, so that nothing hangs when one is killed; where they meet, a thing may be done twice.
+    """
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+        self._at = multiprocessing.RawArray("q", [0, n])
+        """The first that is not done from the front, the last that is from the back."""
+
+    def forwards(self) -> Iterator[int]:
+        while self._at[0] < self._at[1]:
+            yield self._at[0]
+            self._at[0] += 1
+
+    def backwards(self) -> Iterator[int]:
+        while self._at[0] < self._at[1]:
+            self._at[1] -= 1
+            yield self._at[1]
 
 
 def _tell(work: Callable[[], None], pipe: Connection) -> None:

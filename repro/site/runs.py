@@ -2,8 +2,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,32 +30,60 @@ def places(paper: Paper, records: Sequence[Record], scale: str) -> dict[str, lis
     return found
 
 
-def write(found: Found, told: Mapping[str, str], scale: str, source: Source, root: Path) -> None:
-    """Pages of the runs of some papers, and the index of these and of the papers that were written before.
+@dataclass(frozen=True)
+class Due:
+    """A page that is to be made, and from what."""
 
-    `told`: run id -> the digest of its record.
-    """
-    folder = root / scale / "runs"
-    rows, marks = _known(folder)
-    for paper, runs in found.items():
-        rows[paper] = [asdict(run.row(record, place)) for of in runs.values() for record, place in of]
-    standing: dict[str, list[tuple[Record, Place]]] = {}
-    for runs in found.values():
-        for run_id, of in runs.items():
-            standing.setdefault(run_id, []).extend(of)
-    for run_id, of in standing.items():
-        page = folder / run.page_name(run_id)
-        stands = [place for _, place in of]
-        mark = run.made_from(told[run_id], stands)
-        if marks.get(page.name) != [mark, size_of(page)]:
-            run.write(of[0][0], stands, source, root, page)
-            marks[page.name] = [mark, size_of(page)]
-    wanted = {row["page"] for of_paper in rows.values() for row in of_paper}
-    _remove(folder, {"index.html", *wanted})
-    lines = [Row(**row) for of_paper in rows.values() for row in of_paper]
-    pages.write("runs", root, folder / "index.html", scale=scale, rows=lines, papers=list(rows))
-    kept = {name: mark for name, mark in sorted(marks.items()) if name in wanted}
-    write_text(folder / ROWS, json.dumps({"rows": rows, "pages": kept}) + "\n")
+    record: Record
+    places: tuple[Place, ...]
+    page: Path
+    mark: str
+
+
+@dataclass(frozen=True)
+class Book:
+    """The pages of all runs at a scale, and the index of these and of those of papers that were written before."""
+
+    scale: str
+    root: Path
+    rows: Mapping[str, list[dict[str, Any]]]
+    marks: Mapping[str, list[Any]]
+    """Page -> what it was made from and its size; of those that were there."""
+    due: tuple[Due, ...]
+
+    @classmethod
+    def of(cls, found: Found, told: Mapping[str, str], scale: str, root: Path) -> Book:
+        """`told`: run id -> the digest of its record."""
+        rows, marks = _known(root / scale / "runs")
+        for paper, runs in found.items():
+            rows[paper] = [asdict(run.row(record, place)) for of in runs.values() for record, place in of]
+        standing: dict[str, list[tuple[Record, Place]]] = {}
+        for runs in found.values():
+            for run_id, of in runs.items():
+                standing.setdefault(run_id, []).extend(of)
+        due = []
+        for run_id, of in standing.items():
+            page, stands = root / scale / "runs" / run.page_name(run_id), tuple(place for _, place in of)
+            mark = run.made_from(told[run_id], stands)
+            if marks.get(page.name) != [mark, size_of(page)]:
+                due.append(Due(of[0][0], stands, page, mark))
+        return cls(scale, root, rows, marks, tuple(due))
+
+    def make(self, source: Source, numbers: Iterable[int]) -> None:
+        """Those of the pages that are due."""
+        for i in numbers:
+            run.write(self.due[i].record, self.due[i].places, source, self.root, self.due[i].page)
+
+    def close(self) -> None:
+        """Once all are made: removes the pages of runs that stand for no arm any more, and writes the index."""
+        folder = self.root / self.scale / "runs"
+        marks = dict(self.marks) | {one.page.name: [one.mark, size_of(one.page)] for one in self.due}
+        wanted = {row["page"] for of_paper in self.rows.values() for row in of_paper}
+        _remove(folder, {"index.html", *wanted})
+        lines = [Row(**row) for of_paper in self.rows.values() for row in of_paper]
+        pages.write("runs", self.root, folder / "index.html", scale=self.scale, rows=lines, papers=list(self.rows))
+        kept = {name: mark for name, mark in sorted(marks.items()) if name in wanted}
+        write_text(folder / ROWS, json.dumps({"rows": self.rows, "pages": kept}) + "\n")
 
 
 def _known(folder: Path) -> tuple[dict[str, list[dict[str, Any]]], dict[str, list[Any]]]:
