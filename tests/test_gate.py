@@ -93,6 +93,16 @@ def test_more_memory_and_other_work_are_caught(tmp_path: Path, name: str, value:
     assert (less.status, [c.name for c in less.of("better")]) == (0, ["state_bytes_peak"])
 
 
+@pytest.mark.parametrize(("selection", "tokens", "outcome"), [
+    ("Uniform", 30_000, "same"), ("Uniform", 30_002, "changed"), ("UniformBySource", 30_002, "changed"),
+    ("Colm", 30_002, "same"), ("Colm", 30_900, "changed")])
+def test_tokens_follow_from_the_recipe_unless_it_chooses_by_numbers(selection: str, tokens: float, outcome: str) -> None:
+    content = {"stages": [{"recipe": {"selection": {"part": selection}}}]}
+    before, now = (Record("r", "p", "a", 0, "tiny", "done", None, {}, {"tokens": n}, content, {}) for n in (30_000, tokens))
+    check, = costs.work([Pair(("p", "a", 0), True, True, before, now)])
+    assert check.outcome == outcome
+
+
 def test_worse_fails_and_better_does_not(tmp_path: Path) -> None:
     found = judged(tmp_path, Study(change=only("lisa", in_suite("heldout", "nll", lambda v: v + 0.02))))
     assert failing(found) == [("lisa", "quality")]

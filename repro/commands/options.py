@@ -14,7 +14,7 @@ Papers = Annotated[list[str] | None, typer.Option("--paper", help="A paper's nam
 Arms = Annotated[str, typer.Option("--arms", help="core, or all (with the ablations).")]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Runs at a time. Default: one a GPU, or cores divided "
                                           "by the threads of a run.")]
-Out = Annotated[Path, typer.Option("--out", help="Where results go: records in runs/, the report in out/.")]
+Out = Annotated[Path, typer.Option("--out", help="Where results go: records in runs/, the site in site/.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 
 RESULTS = HOUSE / "results"
