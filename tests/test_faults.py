@@ -28,7 +28,7 @@ TIMES = ("wall_s", "train_s", "eval_s")
 
 def start(out: Path, *words: str, **variables: str) -> subprocess.Popen[str]:
     """The command in a process group of its own."""
-    environment = {**os.environ, "FAULT_BASE": str(HOUSE / "tests" / "reference"), **variables}
+    environment = {**os.environ, "FAULT_BASE": str(out / "base"), **variables}
     return subprocess.Popen([sys.executable, "-m", "tests.fault_toys", *(words or ("run", "--jobs", "2")), "--out", str(out)],
                             cwd=HOUSE, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                             start_new_session=True)
@@ -195,7 +195,7 @@ def mounted(place: Path, size: str, script: str) -> str:
                            capture_output=True, text=True) if shutil.which("unshare") else None
     if tried is None or tried.returncode:
         pytest.skip("mounting a small disk is not allowed here")
-    environment = {**os.environ, "FAULT_BASE": str(HOUSE / "tests" / "reference"), "D": str(place),
+    environment = {**os.environ, "FAULT_BASE": str(place.parent / "base"), "D": str(place),
                    "RUN": f"{sys.executable} -m tests.fault_toys run --jobs 1 --out {place}"}
     done = subprocess.run(["unshare", "-m", "sh", "-c", f"mount -t tmpfs -o size={size} tmpfs $D && {script}"], check=True,
                           capture_output=True, text=True, cwd=HOUSE, env=environment)

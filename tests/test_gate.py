@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from methods.parts import Refused
-from repro.gate import costs, items, words
+from repro.gate import costs, items, noise, words
 from repro.gate.lineup import Pair
 from repro.gate.words import higher, margin
 from repro.store import Store
@@ -93,13 +93,16 @@ def test_more_memory_and_other_work_are_caught(tmp_path: Path, name: str, value:
     assert (less.status, [c.name for c in less.of("better")]) == (0, ["state_bytes_peak"])
 
 
-@pytest.mark.parametrize(("selection", "tokens", "outcome"), [
-    ("Uniform", 30_000, "same"), ("Uniform", 30_002, "changed"), ("UniformBySource", 30_002, "changed"),
-    ("Colm", 30_002, "same"), ("Colm", 30_900, "changed")])
-def test_tokens_follow_from_the_recipe_unless_it_chooses_by_numbers(selection: str, tokens: float, outcome: str) -> None:
+@pytest.mark.parametrize(("selection", "measured", "tokens", "outcome"), [
+    ("Uniform", None, 30_000, "same"), ("Uniform", None, 30_002, "changed"), ("UniformBySource", None, 30_002, "changed"),
+    ("Uniform", 0.0, 30_002, "changed"),
+    ("Colm", None, 30_149, "same"), ("Colm", None, 30_151, "changed"),
+    ("Colm", 0.0, 30_002, "changed"), ("Colm", 2.0, 30_004, "same"), ("Colm", 2.0, 30_005, "changed")])
+def test_tokens_may_move_as_far_as_repeats_did(selection: str, measured: float | None, tokens: float, outcome: str) -> None:
     content = {"stages": [{"recipe": {"selection": {"part": selection}}}]}
     before, now = (Record("r", "p", "a", 0, "tiny", "done", None, {}, {"tokens": n}, content, {}) for n in (30_000, tokens))
-    check, = costs.work([Pair(("p", "a", 0), True, True, before, now)])
+    floor = noise.Noise(2, {} if measured is None else {("p/a", noise.WORK, "tokens"): measured})
+    check, = costs.work([Pair(("p", "a", 0), True, True, before, now)], floor)
     assert check.outcome == outcome
 
 
@@ -209,9 +212,9 @@ def test_the_stated_effects_are_caught_in_nine_calls_of_ten(tmp_path: Path, suit
     """Of one arm, 300 items and 3 seeds, among reruns' noise: 0.01 nats, and about five points of accuracy."""
     before, hits = Study(items=300), 0
     for i in range(20):
-        random, noise = np.random.default_rng(i), noisy(i)
+        random, noise_of = np.random.default_rng(i), noisy(i)
         plant = only("lisa", in_suite(suite, column, lambda v, r=random: harm(v, r)))
-        now = dataclasses.replace(before, change=lambda f, arm, seed, n=noise, p=plant: p(n(f, arm, seed), arm, seed))
+        now = dataclasses.replace(before, change=lambda f, arm, seed, n=noise_of, p=plant: p(n(f, arm, seed), arm, seed))
         hits += ("lisa", "quality") in failing(judged(tmp_path, now, before))
     assert hits >= 18
 
@@ -229,8 +232,8 @@ def test_less_than_the_smallest_effect_never_fails(tmp_path: Path) -> None:
     (tmp_path / "reference" / "tiny" / "gate").mkdir(parents=True)
     Study().write(tmp_path / "reference")
     arms = {f"fake/{a}": 0.0 for a in ("full", "lisa", "lora", "colm")}
-    noise = {"repeats": 2, "spread": {"heldout": {"nll": arms}, "mmlu": {"acc": arms}}}
-    (tmp_path / "reference" / "tiny" / "gate" / "noise.json").write_text(json.dumps(noise))
+    floor = {"repeats": 2, "spread": {"heldout": {"nll": arms}, "mmlu": {"acc": arms}}}
+    (tmp_path / "reference" / "tiny" / "gate" / "noise.json").write_text(json.dumps(floor))
     for shift, status in ((0.9 * words.SMALLEST, 0), (2 * words.SMALLEST, 1)):
         found = judged(tmp_path, Study(change=only("lisa", in_suite("heldout", "nll", lambda v, by=shift: v + by))))
         assert found.status == status

@@ -99,7 +99,7 @@ def test_the_last_that_fits(steps: list[int], limit: int):
     looked: list[int] = []
     found = last(lambda n: looked.append(n) or sizes[n - 1], limit, len(sizes))  # type: ignore[func-returns-value]
     assert found == sum(size <= limit for size in sizes)
-    assert len(looked) == len(set(looked)) <= 30
+    assert len(looked) == len(set(looked)) <= 20
 
 
 def test_a_straight_line_takes_few_looks():

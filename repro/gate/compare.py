@@ -95,7 +95,7 @@ class Comparison:
                 self.tests.append(found)
             else:
                 self.checks.append(found)
-        self.checks += [*costs.work(both), *costs.memory(both), *curves.checks(both, self.lineup, self.floor)]
+        self.checks += [*costs.work(both, self.floor), *costs.memory(both), *curves.checks(both, self.lineup, self.floor)]
         self.clock.add(both)
 
     def _curves_differ(self, pair: Pair) -> bool:

@@ -1,4 +1,4 @@
-"""What runs cost against their reference: counted work exactly, memory by ratio, time against the common pace of all arms.
+"""What runs cost against their reference: work as exactly as it repeats, memory by ratio, time against the common pace of arms.
 
 Machines differ and are shared, so seconds are never compared by themselves: every arm is set against the common pace of the
 call, the median ratio over all its runs, and must stand out from their spread as well.
@@ -12,19 +12,23 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from repro.gate import words
+from repro.gate import noise, words
 from repro.gate.lineup import Pair
 from repro.gate.words import Check
 from repro.study import Record
 
 
-def work(pairs: Sequence[Pair]) -> Iterator[Check]:
-    """What is counted: any change is one. But which texts a selection takes by their gradients hangs on the last bits of sums."""
+def work(pairs: Sequence[Pair], floor: noise.Noise | None) -> Iterator[Check]:
+    """What is counted follows from the recipe; only a selection that looks at numbers may take other texts."""
+    paper, arm, _ = pairs[0].key
     for name in words.WORK:
         of = _both(pairs, name)
-        chosen = name == "tokens" and any(_chooses(p.before) for p in pairs)
-        moved = [(a, b) for a, b in of if not math.isclose(a, b, rel_tol=words.CHOSEN if chosen else 1e-9)]
-        why = f"{words.CHOSEN:.0%} allowed, as texts are chosen" if chosen else "it follows from the recipe alone"
+        strays = floor.floor(f"{paper}/{arm}", noise.WORK, name) if floor else None
+        if strays is None and name == "tokens" and any(_chooses(p.before) for p in pairs):
+            strays = words.FALLBACK / words.SAFETY * max((a for a, _ in of), default=0.0)
+        allowed = words.SAFETY * strays if strays else 0.0
+        moved = [(a, b) for a, b in of if not math.isclose(a, b, rel_tol=1e-9, abs_tol=allowed)]
+        why = f"{allowed:,.0f} allowed, as texts are chosen by numbers" if allowed else "it follows from the recipe alone"
         if of:
             yield _check(pairs, "work", name, moved or of, "changed" if moved else "same", why)
 

@@ -17,13 +17,15 @@ import numpy.typing as npt
 
 from methods import atomic
 from methods.parts import Refused
-from repro.gate import curves
+from repro.gate import curves, words
 from repro.gate.lineup import Side
 from repro.store import Store, spoken
 from repro.study import Record
 
 FOLDER, FILE = "gate", "noise.json"
 """Beside the records, in a folder of its own."""
+WORK = "cost"
+"""The suite under which the noise of what is counted is kept: which texts CoLM takes, so how many tokens, hangs on last bits."""
 Spread = dict[str, dict[str, dict[str, float]]]
 """Suite -> metric -> arm -> largest difference."""
 
@@ -72,6 +74,7 @@ def measure(folders: Sequence[Path], scale: str) -> dict[str, Any]:
             runs += 1
             codes.add(str(records[0].content.get("pins", {}).get("code")))
             _add(spread, f"{key[0]}/{key[1]}", records)
+            _add_work(spread, f"{key[0]}/{key[1]}", records)
             _add_path(spread, f"{key[0]}/{key[1]}", [curves.path_of(side.content(key, "curve")) for side in sides])
     if not runs:
         raise Refused(f"cannot measure noise at scale {scale}; because the folders share no finished run of the same recipe, "
@@ -93,6 +96,14 @@ def _add(spread: Spread, arm: str, records: Sequence[Record]) -> None:
             arms = spread.setdefault(suite, {}).setdefault(name, {})
             if all(map(math.isfinite, values)):
                 arms[arm] = max(max(values) - min(values), arms.get(arm, 0.0))
+
+
+def _add_work(spread: Spread, arm: str, records: Sequence[Record]) -> None:
+    for name in words.WORK:
+        values = [r.cost.get(name, math.nan) for r in records]
+        if all(map(math.isfinite, values)):
+            arms = spread.setdefault(WORK, {}).setdefault(name, {})
+            arms[arm] = max(max(values) - min(values), arms.get(arm, 0.0))
 
 
 def _add_path(spread: Spread, arm: str, paths: Sequence[npt.NDArray[np.float64]]) -> None:

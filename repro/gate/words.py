@@ -32,10 +32,8 @@ BLUNT = 3.0
 """Combined standard errors that such a number may move by, beside its margin."""
 MEMORY = {"state_bytes_peak": 1.001, "peak_gpu_bytes": 1.05, "peak_rss_bytes": 1.5}
 """Ratios allowed: optimizer state is counted, GPU memory repeats nearly, a warm worker's process also holds earlier runs."""
-CHOSEN = 0.01
-"""Relative change of the tokens that is none where a selection looks at its examples (.0001 between instruction sets)."""
 WORK = ("steps", "tokens", "trainable", "active")
-"""Costs that are counted and follow from the recipe alone: they may not change at all."""
+"""Costs that are counted and follow from the recipe: they may change as far as repeats of the arm did, mostly not at all."""
 SLOWER = 1.5
 """Ratio of seconds a step, beyond the common pace of all arms of the call."""
 SPREADS = 4.0

@@ -47,7 +47,7 @@ def simulated(case: Case, folder: Path) -> Found:
 def last(size: Callable[[int], int], limit: int, most: int) -> int:
     """The largest n in 1..most whose size is within the limit, given that sizes do not fall; 0 where there is none.
 
-    Each look is where a straight line through the last two would meet the limit, every third one in the middle.
+    Each look is where a straight line through the last two would meet the limit, every second one in the middle.
     """
     at = size(1)
     if at > limit:
@@ -63,5 +63,5 @@ def last(size: Callable[[int], int], limit: int, most: int) -> int:
         else:
             bad = guess
         middle = (good + bad) // 2 if bad <= most else 2 * good
-        guess = middle if looks % 3 == 0 or slope <= 0 else good + int((limit - at) / slope)
+        guess = middle if looks % 2 == 0 or slope <= 0 else good + int((limit - at) / slope)
     return good
