@@ -52,14 +52,19 @@ def large() -> Any:
 
 
 def wordy() -> Any:
-    """A random Llama of 58 million weights with the real one's vocabulary."""
+    """A random Llama of the shape of karpathy's stories42M, the head not tied: 58 million weights, the real one's vocabulary."""
     return llama(32000, 512, 1376, 8)
 
 
-def llama(vocabulary: int, hidden: int, inner: int, heads: int) -> Any:
+def shallow() -> Any:
+    """A random Llama of the shape of JackFram/llama-68m: 68 million weights in two blocks and the real one's vocabulary."""
+    return llama(32000, 768, 3072, 12, blocks=2)
+
+
+def llama(vocabulary: int, hidden: int, inner: int, heads: int, blocks: int = 8) -> Any:
     torch.manual_seed(0)
     return LlamaForCausalLM(LlamaConfig(
-        vocab_size=vocabulary, hidden_size=hidden, intermediate_size=inner, num_hidden_layers=8, num_attention_heads=heads,
+        vocab_size=vocabulary, hidden_size=hidden, intermediate_size=inner, num_hidden_layers=blocks, num_attention_heads=heads,
         num_key_value_heads=heads, max_position_embeddings=512, tie_word_embeddings=False)).eval()
 
 
@@ -74,7 +79,7 @@ class Setting:
 
 
 BASES: Mapping[str, Setting] = {"embedded": Setting(embedded, (2, 3, 4)), "63 M": Setting(large, (3, 6, 6)),
-                                "58 M": Setting(wordy, (3, 6, 6)),
+                                "58 M": Setting(wordy, (3, 6, 6)), "68 M": Setting(shallow, (3, 6, 6)),
                                 "58 M, all linear layers": Setting(wordy, (3, 6), everywhere=True)}
 
 

@@ -106,7 +106,7 @@ def test_a_gain_stands_only_where_neither_step_nor_momentum_gives_it() -> None:
     assert "MeZO at ten times its rate" in verdicts(helene=0.8, mezo_x10=0.8)["C2"]
     assert "momentum" in verdicts(helene=0.8, zo_momentum=0.8)["C2"]
     assert verdicts(mezo=0.8)["C2"] == "refuted"
-    assert verdicts()["C2"].startswith("inconclusive"), "no gain, yet three seeds cannot exclude one among all claims of the paper"
+    assert verdicts()["C2"].startswith("inconclusive"), "no gain, but three seeds cannot exclude one among all claims"
 
 
 def test_curvature_must_beat_one_number_a_block() -> None:

@@ -63,9 +63,11 @@ def scored(base, members, ids, mask, **kw):
 @pytest.mark.parametrize(("dtype", "near"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
 @pytest.mark.parametrize("size", [(1, 1), (2, 7), (9, 20)])
 @pytest.mark.parametrize("at_once", [1, 2**21])
-def test_what_pefts_adapters_compute_one_by_one(make, configs, dtype, near, size, at_once, monkeypatch):
+@pytest.mark.parametrize("few", [0, module.FEW])
+def test_what_pefts_adapters_compute_one_by_one(make, configs, dtype, near, size, at_once, few, monkeypatch):
     """Ranks, targets and scalings differ; with few rows and many, all members at once and a few at a time."""
     monkeypatch.setattr(module, "AT_ONCE", at_once)
+    monkeypatch.setattr(module, "FEW", few)
     base, wrapped, members = team(make, configs, dtype)
     ids, mask = batch(*size)
     mask[:, -1] = 1

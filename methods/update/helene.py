@@ -101,7 +101,8 @@ class Helene:
                     self._refresh(gradient, weight, g, slots)
                 if self.weight_decay and weight.role in DECAYED:
                     weight.tensor.mul_(1 - lr * self.weight_decay)
-                self._step(weight, self._momentum(g, slots, weight.tensor, alpha), slots, floors[weight.name], lr)
+                m = self._momentum(g, slots, weight.tensor, alpha)
+                self._step(weight, m, torch.empty_like(g) if m is g else g, slots, floors[weight.name], lr)
 
     def _momentum(self, g: Tensor, slots: dict[str, Tensor], weight: Tensor, alpha: float) -> Tensor:
         if not self.beta1:
@@ -113,15 +114,15 @@ class Helene:
             slots["m"].copy_(m)
         return m
 
-    def _step(self, weight: Weight, m: Tensor, slots: dict[str, Tensor], floor: float, lr: float) -> None:
-        """w = w - lr m / (gamma max(h, floor) + eps), and one more step counted."""
+    def _step(self, weight: Weight, m: Tensor, spare: Tensor, slots: dict[str, Tensor], floor: float, lr: float) -> None:
+        """w = w - lr m / (gamma max(h, floor) + eps), worked out in `spare`, and one more step counted."""
         if self.curvature == "off":
             weight.tensor.add_(m, alpha=-lr / (self.gamma * floor + self.eps))
             return
         h = self._h(slots, weight.tensor)
-        d = h.to(m.dtype) / (1 - self.beta2 ** max(1, self._refreshes(slots)) if self.debias else 1.0)
+        d = spare.copy_(h.expand_as(spare)).div_(1 - self.beta2 ** max(1, self._refreshes(slots)) if self.debias else 1.0)
         d = d.clamp_(min=floor) if self.bound == "floor" else d.clamp_(max=floor)
-        weight.tensor.add_(torch.div(m, d.mul_(self.gamma).add_(self.eps)), alpha=-lr)
+        weight.tensor.add_(torch.div(m, d.mul_(self.gamma).add_(self.eps), out=d), alpha=-lr)
         slots["step"] += 1
 
     # ------------------------------------------------------------------------------------------- curvature
