@@ -10,32 +10,26 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from methods import anatomy, checkpoint, examples
 from methods.examples import Example, collate
-from methods.likelihood import answer_counts, answer_losses
-from methods.modes import evaluating
-from methods.parts import Attached, Batch, Chosen, Clock, Dense, Gradient, Objective, Prepared, Refused, State, Weight
+from methods.gradients import Dense, Gradient
+from methods.losses import BatchLoss, Phase, Watch
+from methods.parts import Attached, Batch, Chosen, Clock, Prepared, Refused, State, Weight
 from methods.probe import Pool, small_sources
 from methods.recipe import Recipe, describe
 from methods.refusals import check
 from methods.streams import Streams
 from methods.training import Training
 
-__all__ = ["Diverged", "Phase", "Snapshot", "Training", "Watch", "fit", "mean_loss"]
-
-Phase = Literal["switch", "selection", "gradient", "forward", "update"]
-Watch = Callable[[Phase], contextlib.AbstractContextManager[object]]
-"""Its context is entered around every phase of a step; "forward" is entered inside "gradient", once a micro-batch."""
-
-
+__all__ = ["Diverged", "Phase", "Snapshot", "Training", "Watch", "fit"]
 class Diverged(RuntimeError):
     """The loss, the clipped gradient's norm (both: before the step was taken) or the final weights stopped being numbers.
 
@@ -69,6 +63,11 @@ class Snapshot:
         """Bytes of optimizer and selection state held now."""
         return sum(t.nbytes for slots in self.state.values() for t in slots.values())
 
+    @property
+    def ever(self) -> tuple[Weight, ...]:
+        """Those of the weights that move at some step of the run."""
+        return self._loop.attached.ever(self.steps)
+
     def save(self, folder: Path) -> None:
         """Writes a checkpoint that `fit(resume=folder)` continues from exactly."""
         self._loop.save(folder)
@@ -96,60 +95,6 @@ def fit(model: nn.Module, recipe: Recipe, data: Sequence[Example], training: Tra
         if loop.step == loop.steps:
             loop.check_weights()
         yield Snapshot(loop)
-
-
-def mean_loss(model: nn.Module, data: Sequence[Example], *, pad_id: int, batch_size: int) -> tuple[Tensor, Tensor]:
-    """Held-out loss: ([N] mean loss per answer token of each example, float64, in nats; [N] answer tokens)."""
-    if not len(data):
-        raise Refused("cannot measure a loss on an empty data set; because there is no example in it; use one with rows")
-    losses, counts = torch.zeros(len(data), dtype=torch.float64), torch.zeros(len(data), dtype=torch.long)
-    order = sorted(range(len(data)), key=lambda i: len(data[i].input_ids))
-    device = next(model.parameters()).device
-    with torch.no_grad(), evaluating(model):
-        for start in range(0, len(order), batch_size):
-            batch = collate(data, order[start:start + batch_size], pad_id).to(device)
-            total = answer_losses(model, batch).cpu().double().sum(1)
-            where = batch.index.cpu()
-            counts[where] = answer_counts(batch).cpu()
-            losses[where] = total / counts[where]
-    return losses, counts
-
-
-@dataclass
-class _BatchLoss:
-    """The loss of one batch in micro-batches; `share` [B] is mass * weight over its sum in the whole batch."""
-
-    objective: Objective
-    model: nn.Module
-    batch: Batch
-    share: Tensor
-    micro_batch: int
-    prepared: Prepared
-    autocast: bool
-    watch: Watch
-
-    def parts(self) -> Iterator[Tensor]:
-        for start, losses in self._rows():
-            yield (losses * self.share[start:start + len(losses)].to(losses)).sum()
-
-    def _rows(self) -> Iterator[tuple[int, Tensor]]:
-        """(number of the first example, [b] losses with a graph) of every micro-batch."""
-        kind = self.batch.input_ids.device.type
-        for start in range(0, len(self.batch), self.micro_batch):
-            rows = self.batch if self.micro_batch >= len(self.batch) else self.batch.rows(start, start + self.micro_batch)
-            here = torch.autocast(kind, torch.bfloat16) if self.autocast else contextlib.nullcontext()
-            with self.watch("forward"), here:
-                losses = self.objective(self.model, rows, self.prepared)
-            yield start, losses
-
-    def value(self) -> Tensor:
-        with torch.no_grad():
-            return torch.stack(list(self.parts())).sum()
-
-    def each(self) -> tuple[Tensor, Tensor]:
-        with torch.no_grad():
-            losses = torch.cat([losses for _, losses in self._rows()])
-        return losses, self.share.to(losses.device)
 
 
 @dataclass
@@ -221,7 +166,7 @@ class _Loop:
             if not math.isfinite(worst):
                 raise Diverged(f"weight {weight.name}", worst, self.step - 1, [])
 
-    def _loss(self, clock: Clock) -> _BatchLoss:
+    def _loss(self, clock: Clock) -> BatchLoss:
         """The step's batch, rows of like length together: a batch's loss knows no order, and micro-batches pad less."""
         pool, device = self._pool(), self.moving[0].tensor.device
         with self.watch("selection"):
@@ -230,7 +175,7 @@ class _Loop:
         by_length = sorted(range(len(chosen.index)), key=lambda i: len(self.data[pool[int(chosen.index[i])]].input_ids))
         batch = collate(self.data, [pool[int(chosen.index[i])] for i in by_length], self.pad_id)
         mass = self.recipe.objective.mass(batch).double() * chosen.weight[by_length]
-        return _BatchLoss(self.recipe.objective, self.attached.model, batch.to(device), mass / mass.sum(),
+        return BatchLoss(self.recipe.objective, self.attached.model, batch.to(device), mass / mass.sum(),
                           self.training.micro_batch or len(batch), self.prepared,
                           self.training.precision == "bf16-mixed", self.watch)
 

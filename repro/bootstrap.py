@@ -7,9 +7,11 @@ by sqrt(2/3): every weight w is therefore stretched to 1 + (w - 1) sqrt(S / (S -
 
 Intervals are neither percentile nor BCa: the replicates of three seeds cannot reach 5 %, whichever of them are read off. They
 are those of Student's t on the replicates' standard deviation, degrees of freedom by Satterthwaite from the two sources of
-spread; and as a few items that differ much make the mean itself skewed, t goes through Hall's transformation (1992), which
-removes the skewness that the clusters show (BCa's acceleration is a sixth of it; of a few seeds it cannot be known).
-`repro.error_rates` simulates what that gives. Where nothing varies at all there is nothing to test, and p is 0 or 1.
+spread; and as a few items that differ much make the mean itself skewed, t also goes through Hall's transformation (1992), which
+removes the skewness that the clusters show (BCa's acceleration is a sixth of it; of a few seeds it cannot be known). Of the two
+p the larger is taken, and the wider side of the two intervals: t alone errs where items are skewed, Hall alone where few differ.
+Where fewer than ten clusters differ from the rest an exact test bounds both (`repro.sparse`). Where nothing varies, and values
+could be any, there is no p: 1 stands for none. `repro.error_rates` simulates what all that gives.
 """
 from __future__ import annotations
 
@@ -21,9 +23,12 @@ from scipy.special import stdtr, stdtrit
 
 from methods.parts import Refused
 from repro.evidence import Floats, Series
+from repro.sparse import Few, Within, minus
 from suites.resampling import times
 
 REPLICATES = 2000
+ROUNDING = 1e-12
+"""A standard error, as a share of the mean or of 1, that is none: equal numbers, averaged, differ by as little."""
 LEVEL = 0.05
 """One-sided. An interval shown is the two-sided 90 % one: p <= 0.05 exactly where the margin lies outside it."""
 
@@ -48,19 +53,28 @@ class Estimate:
     """What redrawing both adds to the sum of the two; each holds as much of it again. It shrinks with either number."""
     skew: float = 0.0
     """Skewness of the mean, from the clusters of items."""
+    few: Few | None = None
+    """Where few clusters differ from the rest."""
+
+    @property
+    def no_spread(self) -> bool:
+        """Whether nothing varies and nothing is known of how it might."""
+        return self.stderr == 0 and self.few is None
 
     def p_above(self, threshold: float) -> float:
         """One-sided p of "the true mean is at most the threshold"."""
-        return self._p(self.mean - threshold, 1.0)
+        return self._p(threshold, 1.0)
 
     def p_below(self, threshold: float) -> float:
         """One-sided p of "the true mean is at least the threshold"."""
-        return self._p(self.mean - threshold, -1.0)
+        return self._p(threshold, -1.0)
 
-    def _p(self, gap: float, side: float) -> float:
+    def _p(self, threshold: float, side: float) -> float:
+        exact = 0.0 if self.few is None else self.few.p(threshold, side)
         if self.stderr == 0:
-            return 0.0 if side * gap > 0 else 1.0
-        return float(stdtr(self.df, -side * unskewed(gap / self.stderr, self.skew)))
+            return 1.0 if self.few is None else exact
+        t = side * (self.mean - threshold) / self.stderr
+        return max(exact, float(stdtr(self.df, -min(t, unskewed(t, side * self.skew)))))
 
 
 def unskewed(t: float, skew: float) -> float:
@@ -87,6 +101,9 @@ class Redrawn:
     trained: bool
     pull: Floats
     """[C] by how much each cluster moves the mean."""
+    share: Floats
+    """[C] of all weight."""
+    within: Within | None = None
 
     def __sub__(self, other: Redrawn) -> Redrawn:
         """What redrawing the differences would give, for two series over the same seeds and items (the caller has lined them
@@ -96,7 +113,7 @@ class Redrawn:
                           "line them up first")
         return Redrawn(self.mean - other.mean, self.by_seed - other.by_seed, self.by_item - other.by_item,
                        self.both - other.both, self.seeds, self.items, self.clusters, self.trained or other.trained,
-                       self.pull - other.pull)
+                       self.pull - other.pull, self.share, minus(self.within, other.within))
 
 
 def estimate(series: Series, *, replicates: int = REPLICATES, seed: int = 0) -> Estimate:
@@ -109,25 +126,48 @@ def redraw(series: Series, *, replicates: int = REPLICATES, seed: int = 0) -> Re
     n_seeds, n_clusters = len(series.values), int(series.cluster.max()) + 1
     sums, counts = _by_cluster(series, n_clusters)
     of_seeds, of_clusters = _weights(seed, n_seeds, replicates), _weights(seed + 1, n_clusters, replicates)
-    drawn_seeds, drawn_weight = of_seeds.sum(axis=1), of_clusters @ counts
-    drawn = of_clusters @ sums.T  # [R, S]
+    products = np.vstack([sums, counts]) @ of_clusters.T
+    drawn, drawn_weight = products[:-1], products[-1]  # [S, R], [R]
+    drawn_seeds = of_seeds @ np.ones(n_seeds)
     by_seed = of_seeds @ sums.sum(axis=1) / (drawn_seeds * counts.sum())
-    by_item = drawn.mean(axis=1) / drawn_weight
-    both = (of_seeds * drawn).sum(axis=1) / (drawn_seeds * drawn_weight)
-    mean = float(series.means.mean())
+    by_item = np.ones(n_seeds) / n_seeds @ drawn / drawn_weight
+    both = np.einsum("rs,sr->r", of_seeds, drawn) / (drawn_seeds * drawn_weight)
+    mean, share = float(series.means.mean()), counts / counts.sum()
     return Redrawn(mean, by_seed, by_item, both, n_seeds, len(series.items), n_clusters, series.trained,
-                   (sums.mean(axis=0) - mean * counts) / counts.sum())
+                   sums.mean(axis=0) / counts.sum() - mean * share, share, series.within)
 
 
 def settled(drawn: Redrawn) -> Estimate:
     """The mean with its error and interval, from its replicates."""
-    by_seed, by_item, both = (float(np.var(means)) for means in (drawn.by_seed, drawn.by_item, drawn.both))
+    by_seed, by_item, both = (_variance(means) for means in (drawn.by_seed, drawn.by_item, drawn.both))
     stderr = float(np.sqrt(both))
-    df, skew = degrees(by_seed, drawn.seeds, by_item, drawn.clusters), _skewness(drawn.pull, stderr)
-    t = float(stdtrit(df, 1 - LEVEL))
-    return Estimate(drawn.mean, stderr, drawn.mean - stderr * skewed(t, skew), drawn.mean - stderr * skewed(-t, skew), df,
-                    drawn.seeds if drawn.trained else 0, drawn.items, drawn.clusters, by_seed, by_item,
-                    max(0.0, both - by_seed - by_item), skew)
+    if stderr < ROUNDING * max(1.0, abs(drawn.mean)):
+        stderr = by_seed = by_item = both = 0.0
+    df, skew, few = degrees(by_seed, drawn.seeds, by_item, drawn.clusters), _skewness(drawn.pull, stderr), _few(drawn, stderr)
+    low, high = (drawn.mean - stderr * t for t in _wider(float(stdtrit(df, 1 - LEVEL)), skew))
+    if few is not None:
+        low, high = min(low, few.bound(LEVEL, 1.0)), max(high, few.bound(LEVEL, -1.0))
+    return Estimate(drawn.mean, stderr, low, high, df, drawn.seeds if drawn.trained else 0, drawn.items, drawn.clusters,
+                    by_seed, by_item, max(0.0, both - by_seed - by_item), skew, few)
+
+
+def _variance(of: Floats) -> float:
+    apart = of - of.mean()
+    return float(apart @ apart) / len(of)
+
+
+def _wider(t: float, skew: float) -> tuple[float, float]:
+    """Of t and -t, as they are and skewed, the farther one."""
+    return max(t, skewed(t, skew)), min(-t, skewed(-t, skew))
+
+
+def _few(drawn: Redrawn, stderr: float) -> Few | None:
+    """None where seeds vary and clusters do not: then seeds alone decide."""
+    there = drawn.share > 0
+    if np.count_nonzero(there) < 2:
+        return None
+    few = Few.of(drawn.mean + drawn.pull[there] / drawn.share[there], drawn.share[there], drawn.within)
+    return few if few is None or few.above + few.below or stderr == 0 else None
 
 
 def _skewness(pull: Floats, stderr: float) -> float:
@@ -137,9 +177,9 @@ def _skewness(pull: Floats, stderr: float) -> float:
 
 def _by_cluster(series: Series, n_clusters: int) -> tuple[Floats, Floats]:
     """([S, C] weighted sums over the items of each cluster, [C] the weight in it)."""
-    member = np.zeros((len(series.items), n_clusters))
-    member[np.arange(len(series.items)), series.cluster] = series.weight
-    return series.values @ member, member.sum(axis=0)
+    rows = np.vstack([series.values * series.weight, series.weight])
+    sums = np.array([np.bincount(series.cluster, row, n_clusters) for row in rows], dtype=np.float64)
+    return sums[:-1], sums[-1]
 
 
 @functools.lru_cache(maxsize=16)

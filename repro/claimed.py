@@ -1,7 +1,7 @@
 """Every claim as it will be judged: what is compared and with which margin, its controls, and where it can be tried."""
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +13,7 @@ from repro import words
 from repro.answered import named
 from repro.claims import Claim, Contrast, Control, Counted, Paper
 from repro.scales import SCALES
+from repro.study import Arm
 
 ORDER = sorted(SCALES, key=("smoke", "tiny", "small", "paper").index)
 READ_AS = ("What must be is said of the effect: by how much the arm before \"against\" is better, whichever way the measure "
@@ -40,7 +41,8 @@ def parts(of: Claim | Control) -> list[str]:
 
 
 def tried_at(paper: Paper, claim_id: str) -> dict[str, str]:
-    """Scale -> whether the claim can be tried there: its arms exist, trained from more than one seed, or it is one of counts."""
+    """Scale -> whether the claim can be tried there: its arms and its controls' exist, trained from more than one seed, or it is
+    one of counts."""
     return {scale: _tried(paper, next(c for c in paper.claims(scale) if c.id == claim_id), scale) for scale in ORDER}
 
 
@@ -53,16 +55,22 @@ def _tried(paper: Paper, claim: Claim, scale: str) -> str:
         arms = {a.name: a for a in paper.arms(scale)}
     except Refused:
         return OPEN
-    used = {named(name)[0] for c in claim.contrasts for name in c.arms}
+    used = {named(name)[0] for c in claim.every_contrast for name in c.arms}
     if used - arms.keys():
         return f"no arm {', '.join(sorted(used - arms.keys()))}"
-    return FEW if min(len(arms[name].seeds) for name in used if arms[name].stages) < 2 else "yes"
+    return FEW if any(_few(c, arms) for c in claim.every_contrast) else "yes"
+
+
+def _few(contrast: Contrast, arms: Mapping[str, Arm]) -> bool:
+    """Whether one of its arms is trained from a single seed; one that is not trained goes with every seed of the others."""
+    of = [arms[named(name)[0]] for name in contrast.arms]
+    return any(len(arm.seeds) < 2 for arm in of if arm.stages)
 
 
 def listed(paper: Paper, claim: Claim) -> dict[str, Any]:
     """A claim as JSON values."""
     return {
-        "paper": paper.name, "claim": claim.id, "statement": claim.statement, "source": claim.source, "compared": parts(claim),
+        "paper": paper.name, "claim": claim.id, "statement": claim.shown, "source": claim.source, "compared": parts(claim),
         "contrasts": [facts(c) for c in claim.contrasts],
         "controls": [{"name": c.name, "compared": parts(c), "contrasts": [facts(x) for x in c.contrasts],
                       "if_it_holds": c.otherwise} for c in claim.controls],

@@ -47,6 +47,8 @@ class OfCurve:
     higher: bool
     read: Callable[[pd.DataFrame], float]
     times: float = 1.0
+    stopped: Callable[[pd.DataFrame], float | None] | None = None
+    """For what a run may end without: its steps where it did, so that the number is only a bound."""
 
 
 @dataclass(frozen=True)
@@ -125,12 +127,19 @@ class Contrast:
 @dataclass(frozen=True)
 class Counted:
     """A comparison of two numbers that are counted and not sampled, such as bytes at shapes: no error and no p. It holds when
-    `value` is no more than `limit`; each gives None where it was not counted yet."""
+    `value` is no more than `limit` (`least`: no less); each gives None where it was not counted yet."""
 
     name: str
     value: Callable[[], float | None]
     limit: Callable[[], float | None]
     unit: str
+    rival: str = ""
+    """Whose number the value is held against; empty where the limit is nobody's."""
+    own: Callable[[], float | None] | None = None
+    """The rival's own number, where the limit only follows from it."""
+    asked: str = "no more"
+    """How the limit follows from the rival's number, e.g. "at least 20 % below"."""
+    least: bool = False
 
 
 @dataclass(frozen=True)
@@ -160,6 +169,13 @@ class Claim:
     counted: tuple[Counted, ...] = ()
     no_control: str = ""
     """Why it needs no control, where it has none."""
+    judged: str = ""
+    """What of the statement is judged, where that is not all of it."""
+
+    @property
+    def shown(self) -> str:
+        """The statement, with what of it is judged."""
+        return f"{self.statement} (judged: {self.judged})" if self.judged else self.statement
 
     @property
     def every_contrast(self) -> tuple[Contrast, ...]:
@@ -249,6 +265,8 @@ class FigureSpec:
     """Sets of lettered questions that are shown; but for "matrix" the first alone."""
     panels: Callable[[], tuple[Panel, ...]] | None = None
     """For "landscape", in place of records: what computes its paths."""
+    asked: tuple[tuple[float, str], ...] = ()
+    """For "speed": ratios that are drawn as lines, such as what is claimed, each with its words."""
     counted: Callable[[], tuple[Growth, ...] | tuple[Stack, ...] | tuple[Peak, ...]] | None = None
     """For "growth", "stacks" and "peaks", in place of records; nothing where it was not counted yet."""
 

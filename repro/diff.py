@@ -129,11 +129,13 @@ def numbers(store: Store, one: Record, other: Record) -> Iterator[Number]:
 def _items(lined: items.Lined | None, suite: str, metric: str, one: Metric | None,
            other: Metric | None) -> tuple[str, Paired | None]:
     """Whether a metric's items are the same, and the paired difference where they are."""
-    if lined is None or not one or not other or not len(lined.rows_of(suite)):
+    if lined is None or not one or not other:
         return "not kept", None
     whole = suite.partition("/")[0]
     if any(name.partition("/")[0] == whole for of in (lined.lost, lined.added, lined.relabelled) for name in of):
         return "other", None
+    if not len(lined.rows_of(suite)):
+        return "not kept", None
     found = items.differences(lined, suite, metric, one.value)
     return "same", Paired(*items.pooled([found])) if found is not None and np.isfinite(found.values).all() else None
 

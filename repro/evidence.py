@@ -13,15 +13,20 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from methods.parts import Refused
 from repro import answered
 from repro.claims import Contrast, Measure, Missing, OfAnswers, OfItems, OfMean
+from repro.rows import Rows
+from repro.sparse import Within, minus
 from repro.study import Arm, Record, Run
 from suites.calibration.answers import Answers
 
 Floats = npt.NDArray[np.float64]
 
+SHARES = frozenset({"accuracy", "disagreement", "gap"})
+"""Scores of questions that lie between 0 and 1."""
 
 __all__ = ["Evidence", "Floats", "Missing", "Series", "Source"]
 
@@ -31,6 +36,8 @@ class Source(Protocol):
 
     def records(self, scale: str, paper: str) -> list[Record]: ...
     def samples(self, run_id: str) -> pd.DataFrame: ...
+    def table(self, run_id: str) -> pa.Table:
+        """The samples as they lie in the file."""
     def curve(self, run_id: str) -> pd.DataFrame: ...
 
 
@@ -46,6 +53,8 @@ class Series:
     """[N] how much each item counts."""
     trained: bool = True
     """False for a model that was not trained: it has no seeds to vary, one row stands for all."""
+    within: Within | None = None
+    """Between what numbers values lie, whatever is drawn; None where that is not known."""
 
     def __post_init__(self) -> None:
         if self.values.size == 0:
@@ -76,9 +85,10 @@ class Evidence:
     only: frozenset[str] | None = None
     _found: dict[str, Record] = field(default_factory=dict, compare=False)
     _asked: dict[tuple[str, int], tuple[Arm, Record | None]] = field(default_factory=dict, compare=False)
+    _contents: dict[str, tuple[Arm, dict[str, Any]]] = field(default_factory=dict, compare=False)
     _series: dict[tuple[str, Measure], Series] = field(default_factory=dict, compare=False)
-    _read_samples: dict[str, pd.DataFrame] = field(default_factory=dict, compare=False)
-    _by_suite: dict[tuple[str, str], pd.DataFrame | None] = field(default_factory=dict, compare=False)
+    _tables: dict[str, pa.Table] = field(default_factory=dict, compare=False)
+    _by_suite: dict[tuple[str, str], Rows | None] = field(default_factory=dict, compare=False)
 
     def untrained(self, arm: str) -> bool:
         """Whether nothing is trained in the arm of this name."""
@@ -106,8 +116,16 @@ class Evidence:
     def record(self, arm: Arm, seed: int) -> Record | None:
         of, found = self._asked.get((arm.name, seed), (None, None))
         if of is not arm:
-            found = self._found.get(_content_key(Run(self.paper, arm, seed, self.scale, 0, {}).content))
+            found = self._found.get(_content_key({**self._content(arm), "seed": seed}))
             self._asked[arm.name, seed] = arm, found
+        return found
+
+    def _content(self, arm: Arm) -> dict[str, Any]:
+        """What an arm's runs are, all but the seed."""
+        of, found = self._contents.get(arm.name, (None, {}))
+        if of is not arm:
+            found = Run(self.paper, arm, 0, self.scale, 0, {}).content
+            self._contents[arm.name] = arm, found
         return found
 
     def done(self, name: str) -> list[Record]:
@@ -127,7 +145,7 @@ class Evidence:
     def series(self, name: str, measure: Measure) -> Series:
         """The measure for every finished seed of an arm. Raises Missing where a run did not take it."""
         if (name, measure) not in self._series:
-            self._series[name, measure] = self._measured(name, measure)
+            self._series[name, measure] = _finite(self._measured(name, measure), name, measure)
         return self._series[name, measure]
 
     def _measured(self, name: str, measure: Measure) -> Series:
@@ -152,7 +170,8 @@ class Evidence:
             _same_items(found[0].items, one.items, f"the seeds of {arm}")
         cluster = pd.factorize(np.array(found[0].facts))[0].astype(np.int64)
         values = measure.times * np.stack([one.values for one in found])
-        return Series(tuple(r.seed for r in records), values, cluster, found[0].items, np.ones(values.shape[1]), trained)
+        return Series(tuple(r.seed for r in records), values, cluster, found[0].items, np.ones(values.shape[1]), trained,
+                      _within(measure))
 
     def answers(self, name: str, key: str) -> list[list[Answers]]:
         """Seed by seed, the distributions of a prediction ("lora|ensemble") on a set of lettered questions."""
@@ -162,14 +181,15 @@ class Evidence:
         return [answered.answers(way, partial(self._options, r.run_id), key, dev) for r in self.done(arm)]
 
     def _options(self, run_id: str, key: str) -> pd.DataFrame | None:
-        return self._suite(run_id, f"options:{key}")
+        rows = self._suite(run_id, f"options:{key}")
+        return None if rows is None else rows.frame
 
-    def _suite(self, run_id: str, suite: str) -> pd.DataFrame | None:
+    def _suite(self, run_id: str, suite: str) -> Rows | None:
         """The samples of one suite, by item; every run's file is read once."""
-        if run_id not in self._read_samples:
-            self._read_samples[run_id] = self.source.samples(run_id)
+        if run_id not in self._tables:
+            self._tables[run_id] = self.source.table(run_id)
         if (run_id, suite) not in self._by_suite:
-            self._by_suite[run_id, suite] = _of_suite(self._read_samples[run_id], suite)
+            self._by_suite[run_id, suite] = Rows.of(self._tables[run_id], suite)
         return self._by_suite[run_id, suite]
 
     def _read(self, record: Record, measure: Any) -> float:
@@ -187,7 +207,7 @@ class Evidence:
             return _range([self.series(arm, contrast.measure) for arm in contrast.left])
         left = self.series(contrast.left, contrast.measure)
         if contrast.right is None:
-            return replace(left, values=sign * left.values)
+            return left if sign > 0 else replace(left, values=-left.values, within=minus((0.0, 0.0), left.within))
         return _difference(left, self.series(contrast.right, contrast.measure), sign, contrast)
 
 
@@ -196,26 +216,36 @@ def _content_key(content: Mapping[str, Any]) -> str:
     return json.dumps({k: v for k, v in content.items() if k not in ("pins", "threads")}, sort_keys=True)
 
 
-def _of_suite(samples: pd.DataFrame, suite: str) -> pd.DataFrame | None:
-    """The samples of one suite, indexed and sorted by task and item; None where there are none."""
-    found = samples[samples["suite"] == suite] if len(samples) else samples
-    if found.empty:
-        return None
-    return found.set_index(found["task"].astype(str) + "/" + found["item"].astype(str)).sort_index()
-
-
-def _of_items(frames: Sequence[pd.DataFrame | None], seeds: tuple[int, ...], trained: bool, measure: OfItems,
-              arm: str) -> Series:
-    found = [f for f in frames if f is not None and measure.column in f]
-    if len(found) < len(frames):
+def _of_items(runs: Sequence[Rows | None], seeds: tuple[int, ...], trained: bool, measure: OfItems, arm: str) -> Series:
+    found = [rows for rows in runs if rows is not None and measure.column in rows]
+    if len(found) < len(runs):
         raise Missing(f"arm {arm} was not measured on {measure.label}")
-    items = tuple(found[0].index)
-    for frame in found[1:]:
-        _same_items(items, tuple(frame.index), f"the seeds of {arm}")
-    cluster = pd.factorize(found[0]["fact"].astype(str).to_numpy())[0].astype(np.int64)
-    values = measure.times * np.stack([f[measure.column].to_numpy(float) for f in found])
-    weight = np.ones(len(items)) if measure.weight is None else found[0][measure.weight].to_numpy(float)
-    return Series(seeds, values, cluster, items, weight, trained)
+    first = found[0]
+    for rows in found[1:]:
+        _same_items(first.names, rows.names, f"the seeds of {arm}")
+    cluster = pd.factorize(np.array(first.texts("fact"), dtype=object))[0].astype(np.int64)
+    values = measure.times * np.stack([rows.numbers(measure.column) for rows in found])
+    weight = np.ones(len(first.names)) if measure.weight is None else first.numbers(measure.weight)
+    return Series(seeds, values, cluster, first.names, weight, trained, _within(measure))
+
+
+def _within(measure: OfItems | OfAnswers) -> Within | None:
+    """Shares of right answers, and of what members may differ in, lie between 0 and 1."""
+    a_share = measure.score in SHARES if isinstance(measure, OfAnswers) else measure.column == "correct"
+    return (0.0, measure.times) if a_share and measure.unit == "%" else None
+
+
+def _around(all_within: Sequence[Within | None]) -> Within | None:
+    known = [within for within in all_within if within is not None]
+    return (min(a for a, _ in known), max(b for _, b in known)) if len(known) == len(all_within) else None
+
+
+def _finite(series: Series, name: str, measure: Measure) -> Series:
+    """A run that diverged has no mean: it counts as failed."""
+    lost = series.values.size - int(np.isfinite(series.values).sum())
+    if lost:
+        raise Missing(f"{lost} of {series.values.size} values of {measure.label} are no finite numbers: arm {name} failed")
+    return series
 
 
 def _same_items(one: tuple[str, ...], other: tuple[str, ...], who: str) -> None:
@@ -227,7 +257,8 @@ def _difference(left: Series, right: Series, sign: float, contrast: Contrast) ->
     _same_items(left.items, right.items, f"{contrast.left} and {contrast.right}")
     seeds = _shared_seeds([left, right])
     values = sign * (_rows(left, seeds) - _rows(right, seeds))
-    return Series(seeds, values, left.cluster, left.items, left.weight, left.trained or right.trained)
+    within = minus(left.within, right.within) if sign > 0 else minus(right.within, left.within)
+    return Series(seeds, values, left.cluster, left.items, left.weight, left.trained or right.trained, within)
 
 
 def _together(effects: Sequence[Series]) -> Series:
@@ -237,7 +268,7 @@ def _together(effects: Sequence[Series]) -> Series:
     weight = np.concatenate([e.weight / e.weight.sum() for e in effects])
     return Series(seeds, np.concatenate([_rows(e, seeds) for e in effects], axis=1),
                   pd.factorize(np.array(names))[0].astype(np.int64), tuple(i for e in effects for i in e.items), weight,
-                  any(e.trained for e in effects))
+                  any(e.trained for e in effects), _around([e.within for e in effects]))
 
 
 def _first_of_cluster(series: Series) -> list[int]:

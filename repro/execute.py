@@ -174,10 +174,11 @@ class Pool:
         error = f"its worker process {reason} {TRIES} times while running it; its last words are in logs/worker-{number}.log"
         record, samples, curve = worker.failed(run, error)
         with self.store.lock(run.id, run.scale) as mine:
-            if mine:
+            other = worker.made_meanwhile(Task(run, self.before[run.id]), self.store) if mine else None
+            if mine and other is None:
                 self.store.put(provenance.traced(record, None), samples, curve)
         if mine:
-            self.end(run, error)
+            self.end(run, error if other is None else worker.finished(other).error)
         else:
             self.leave(run)
 

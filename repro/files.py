@@ -4,8 +4,10 @@ from __future__ import annotations
 import dataclasses
 import io
 import math
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 import pyarrow as pa
@@ -20,6 +22,9 @@ from repro.study import Metric, Record
 CURVE = ("step", "kind", "layer", "value")
 """Columns of a curve; `kind` is one of train_loss, dev_loss, lr, small_share, norm, delta_norm ...; `layer` a name or None."""
 PARTS = ("samples", "curve")
+UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
+"""What bytes that are no Parquet, or whose notes for pandas are none, raise when they are decoded."""
+T = TypeVar("T")
 
 
 def write(path: Path, record: Record, samples: pd.DataFrame, curve: pd.DataFrame) -> None:
@@ -36,12 +41,29 @@ def stage(path: Path) -> Path:
 
 
 def whole(path: Path) -> Record:
-    """The record in a file, once all three files are as they were written. Raises Damaged."""
-    text = path.read_bytes()
-    found = record_of(text, path)
-    for part in PARTS:
-        content_of(path, text, part)
-    return found
+    """The record in a file, once all three files are as they were written. Raises Damaged; FileNotFoundError without a record."""
+    def read(text: bytes) -> Record:
+        found = record_of(text, path)
+        for part in PARTS:
+            content_of(path, text, part)
+        return found
+
+    return steady(path.read_bytes, read)
+
+
+def steady(text: Callable[[], bytes], read: Callable[[bytes], T]) -> T:
+    """What `read` makes of a record's `text`. Where a part does not fit a record that was replaced meanwhile, of the next one.
+
+    A record is gone before its parts are replaced (`disk.write_together`): one that is still the same was not being replaced.
+    """
+    now = text()
+    while True:
+        try:
+            return read(now)
+        except Damaged:
+            before, now = now, text()
+            if now == before:
+                raise
 
 
 def parquet(frame: pd.DataFrame) -> bytes:
@@ -52,9 +74,15 @@ def parquet(frame: pd.DataFrame) -> bytes:
 
 def frame(content: bytes) -> pd.DataFrame:
     """What `parquet` wrote. These files are small: pandas' own reader takes twice the time, most of it for threads."""
-    file = pq.ParquetFile(pa.BufferReader(content), pre_buffer=False)
-    read: pd.DataFrame = file.read(use_threads=False).to_pandas(use_threads=False)
+    read: pd.DataFrame = table(content).to_pandas(use_threads=False)
     return read
+
+
+def table(content: bytes, columns: Sequence[str] | None = None) -> pa.Table:
+    """The columns that there are of these; all of them where none are named."""
+    file = pq.ParquetFile(pa.BufferReader(content), pre_buffer=False)
+    there = set(file.schema_arrow.names)
+    return file.read(columns=None if columns is None else [c for c in columns if c in there], use_threads=False)
 
 
 def record_json(record: Record) -> dict[str, Any]:
@@ -88,14 +116,20 @@ def record_of(text: bytes, path: Path) -> Record:
 
 
 def read_part(path: Path, part: str) -> bytes:
-    """A run's samples or curve, as Parquet, beside the record at `path`. Raises Damaged when it is not as it was written."""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - LENGTH))
-        return content_of(path, file.read(), part)
+    """A run's samples or curve, as Parquet, beside the record at `path`.
+
+    Raises Damaged when it is not as it was written; FileNotFoundError without a record.
+    """
+    def ending() -> bytes:
+        with path.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - LENGTH))
+            return file.read()
+
+    return steady(ending, lambda text: content_of(path, text, part))
 
 
 def content_of(path: Path, text: bytes, part: str) -> bytes:
-    """`text`: the record's end, which holds the digest; a record of version 1 has none."""
+    """`text`: the record's end, which holds the digest; a record of version 1 has none, so its parts must be Parquet at least."""
     place, seal = part_path(path, part), Seal.of(text)
     try:
         content = place.read_bytes()
@@ -103,6 +137,11 @@ def content_of(path: Path, text: bytes, part: str) -> bytes:
         raise Damaged.because(f"the {part} {place}", "it is gone and its record is there") from error
     if seal is not None and digest(content) != getattr(seal, part):
         raise Damaged.because(f"the {part} {place}", "its content does not fit its checksum")
+    if seal is None:
+        try:
+            frame(content)
+        except UNREADABLE as error:
+            raise Damaged.because(f"the {part} {place}", f"it is no Parquet ({' '.join(str(error).split())})") from error
     return content
 
 

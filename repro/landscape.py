@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from methods.estimator.spsa import Spsa
-from methods.parts import Clock, Gradient, Role, Seeded, State, Update, Weight
+from methods.gradients import Gradient, Seeded
+from methods.parts import Clock, Role, State, Update, Weight
 from methods.streams import Streams
 from methods.update.adamw import AdamW
 from methods.update.helene import Helene

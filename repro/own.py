@@ -17,13 +17,14 @@ from torch import Tensor, nn
 
 from methods import atomic
 from methods.examples import Example
-from methods.fit import Snapshot, fit, mean_loss
+from methods.fit import Snapshot, fit
+from methods.losses import mean_loss
 from methods.parts import Refused
 from methods.recipe import Recipe
 from methods.streams import Streams
 from methods.training import Training
 from repro.store import number, plain, spoken
-from suites.heldout import clustered_mean
+from suites.clusters import clustered_mean
 from suites.suite import Score
 
 EVERY_S = 60.0

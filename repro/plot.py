@@ -79,7 +79,8 @@ def _renewed(spec: FigureSpec, digest: str, make: Callable[[], Figure], folder: 
 
 def _visible(spec: FigureSpec) -> tuple[str, ...]:
     level = (spec.level.label,) if spec.level else ()
-    return (spec.id, spec.title, spec.draws, spec.x, spec.y, spec.kind, *(line.label for line in spec.lines), *level)
+    return (spec.id, spec.title, spec.draws, spec.x, spec.y, spec.kind, *(line.label for line in spec.lines), *level,
+            *(f"{ratio:g} {words}" for ratio, words in spec.asked))
 
 
 def _caption(spec: FigureSpec, data: Traces) -> str:
@@ -89,11 +90,15 @@ def _caption(spec: FigureSpec, data: Traces) -> str:
         parts.append(f"Running mean over {width} steps." if width > 1 else "")
     if spec.per == "second" and data.found:
         parts.append("Seconds per step are those of the machine that ran it, several runs at a time: a rough order.")
+    if spec.draws == "curves" and plot_lines.of_one_colour(data.found):
+        parts.append(f"Below: minus {data.found[0].label}, means of the seeds.")
     top = plot_lines.top(spec, data.found)
     if top is not None:
         parts.append(f"Cut at twice the first value; beyond it: {'; '.join(t.label for t in data.found if max(t.y) > top)}.")
     if spec.draws not in ("norms", "matrix") and any(look.control for look in plot_lines.of(data.found)):
         parts.append("Hollow: controls.")
+    if any(t.part == plot_dots.BASELINE for t in data.found):
+        parts.append("Half filled: baselines.")
     parts.append(f"Not shown: {'; '.join(data.missing)}." if data.missing else "")
     return " ".join(p for p in parts if p)
 

@@ -1,7 +1,7 @@
 """Figures of points by name: differences from one arm with their intervals, and counted numbers beside the paper's."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from repro import canvas
@@ -17,8 +17,13 @@ if TYPE_CHECKING:
 
     from repro.memory.drawn import Peak
 
-CONTROL = "control"
-"""The group of lines that could explain a claim away."""
+CONTROL, BASELINE = "control", "baseline"
+"""The groups of lines that could explain a claim away, and of what a method is to be better than."""
+FACES: Mapping[str, dict[str, Any]] = {"method": {}, BASELINE: {"fillstyle": "left", "markerfacecoloralt": "white"},
+                                          CONTROL: {"mfc": "white"}}
+"""How the groups are told apart."""
+LEAST = "least possible"
+"""What no implementation of a recipe can do without."""
 
 
 def dots(spec: FigureSpec, found: Sequence[Trace]) -> Figure:
@@ -27,14 +32,14 @@ def dots(spec: FigureSpec, found: Sequence[Trace]) -> Figure:
     names = [named(t) for t in found]
     figure, ((axes,),) = canvas.new(0.9 + 0.27 * len(found), legend=[spec.level.label])
     for i, (t, look) in enumerate(zip(found, of(found), strict=True)):
-        axes.errorbar(t.y[0], i, xerr=[[t.y[0] - t.low[0]], [t.high[0] - t.y[0]]], **look.point, ms=7, capsize=3, elinewidth=1.2,
-                      label=names[i])
+        axes.errorbar(t.y[0], i, xerr=[[t.y[0] - t.low[0]], [t.high[0] - t.y[0]]], **(look.point | FACES.get(t.part, {})), ms=6,
+                      capsize=5.5, capthick=1.2, elinewidth=1.2, label=names[i])
     axes.axvline(0.0, color=LEVEL, lw=1.2, ls="--", label=spec.level.label)
     _rows(axes, names, spec.x, WIDTH - LETTER * 1.15 * max(map(len, names)) - 0.4)
     told = {spec.level.label: canvas.labelled([axes])[spec.level.label]}
-    groups = [t.part == CONTROL for t in found]
-    if any(groups) and not all(groups):
-        told |= {"method": canvas.sample(LEVEL), "control": canvas.sample(LEVEL, mfc="white")}
+    groups = {t.part if t.part in FACES else "method" for t in found}
+    if len(groups) > 1:
+        told |= {group: canvas.sample(LEVEL, **how) for group, how in FACES.items() if group in groups}
     canvas.legend(figure, told)
     return figure
 
@@ -45,12 +50,12 @@ def _rows(axes: Axes, names: Sequence[str], x: str, inches: float) -> None:
 
 
 def peaks(spec: FigureSpec, found: Sequence[Peak]) -> Figure:
-    """A panel a model, a row a way; the bound as a bar, the paper's number as a hollow diamond."""
+    """A panel a model, a row a way; the least possible as a bar, the paper's number as a hollow diamond."""
     panels = list(dict.fromkeys(p.panel for p in found))
     most = max(sum(p.panel == panel for p in found) for panel in panels)
     across = min(2, len(panels))
     rows = -(-len(panels) // across)
-    beside = {"bound": [p.bound for p in found], "paper": [p.paper for p in found]}
+    beside = {LEAST: [p.bound for p in found], "paper": [p.paper for p in found]}
     kinds = ["simulated", *(kind for kind, values in beside.items() if any(v is not None for v in values))]
     figure, grid = canvas.new(0.3 + rows * (0.75 + 0.24 * most), rows, across, legend=kinds)
     every = [axes for row in grid for axes in row]
@@ -76,7 +81,7 @@ def _panel(axes: Axes, own: Sequence[Peak], by: Any) -> None:
         axes.plot(p.value, i, **by[p.method].point, ms=6, clip_on=False, label=p.method)
     bounds = [(p.bound, i) for i, p in enumerate(own) if p.bound is not None]
     if bounds:
-        axes.plot(*zip(*bounds, strict=True), color="black", marker="|", ls="none", ms=11, mew=1.6, label="bound")
+        axes.plot(*zip(*bounds, strict=True), color="black", marker="|", ls="none", ms=11, mew=1.6, label=LEAST)
     printed = [(p.paper, i) for i, p in enumerate(own) if p.paper is not None]
     if printed:
         axes.plot(*zip(*printed, strict=True), **PAPER)

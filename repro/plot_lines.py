@@ -32,18 +32,38 @@ def of(found: Sequence[Trace]) -> list[Look]:
 
 
 def curves(spec: FigureSpec, found: Sequence[Trace]) -> Figure:
-    """A line a trace, its band behind it; markers of lines over each other stand at different steps."""
-    figure, ((axes,),) = canvas.new(HEIGHT, legend=[named(t) for t in found])
+    """A line a trace, its band behind it; markers of lines over each other stand at different steps. Lines of one colour are
+    shown again below, as their differences from the first one, since they often lie over each other."""
+    close, names = of_one_colour(found), [named(t) for t in found]
+    figure, grid = canvas.new(1.45 * HEIGHT, 2, legend=names, sharex=True, height_ratios=(1.6, 1)) if close else \
+        canvas.new(HEIGHT, legend=names)
+    axes, last = grid[0][0], grid[-1][0]
+    if close:
+        _differences(last, found)
     for i, (t, look) in enumerate(zip(found, of(found), strict=True)):
         if t.n > 1:
             axes.fill_between(t.x, t.low, t.high, color=look.colour, alpha=0.13, lw=0)
         axes.plot(t.x, t.y, **look.drawn, lw=1.3, ms=5, markevery=marks(len(t.x), i, len(found)), label=named(t))
-    axes.set(xlabel=spec.x, ylabel=canvas.wrapped(spec.y, HEIGHT - 0.7))
+    axes.set(ylabel=canvas.wrapped(spec.y, HEIGHT - 0.7))
+    last.set(xlabel=spec.x)
     high = top(spec, found)
     if high is not None:
         axes.set_ylim(0, high)
     canvas.legend(figure, canvas.labelled([axes]))
     return figure
+
+
+def of_one_colour(found: Sequence[Trace]) -> bool:
+    """Whether all lines are variants of one method, over the same points."""
+    return len(found) > 1 and len({look.colour for look in of(found)}) == 1 and len({t.x for t in found}) == 1
+
+
+def _differences(axes: Axes, found: Sequence[Trace]) -> None:
+    first = found[0]
+    for i, (t, look) in enumerate(zip(found, of(found), strict=True)):
+        axes.plot(t.x, [a - b for a, b in zip(t.y, first.y, strict=True)], **look.drawn, lw=1.3, ms=5,
+                  markevery=marks(len(t.x), i, len(found)))
+    axes.set_ylabel(canvas.wrapped(f"minus {first.label}", 1.1))
 
 
 def marks(points: int, place: int, lines: int) -> tuple[int, int]:
@@ -67,6 +87,10 @@ def speed(spec: FigureSpec, found: Sequence[Trace]) -> Figure:
     figure = curves(spec, found)
     axes = figure.axes[0]
     axes.axhline(1.0, color=LEVEL, lw=1.0, ls=":")
+    for ratio, words in spec.asked:
+        axes.axhline(ratio, color=LEVEL, lw=1.0, ls="--")
+        axes.annotate(words, (0, ratio), (3, 2), xycoords=("axes fraction", "data"), textcoords="offset points", color=LEVEL,
+                      fontsize=canvas.SMALL)
     if spec.kind in FALLS:
         axes.invert_xaxis()
     axes.set_yscale("log", base=2)

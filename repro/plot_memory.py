@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from repro import canvas
 from repro.look import LEVEL, PAPER, PARTS, looks
+from repro.plot_dots import LEAST
 from repro.plot_lines import marks
 
 if TYPE_CHECKING:
@@ -41,9 +42,9 @@ def _card() -> str:
 
 
 def stacks(spec: FigureSpec, bars: Sequence[Stack]) -> Figure:
-    """A bar for each way, the paper's number as a diamond, the bound as a line across the bar."""
+    """A bar for each way, the paper's number as a diamond, the least possible as a line across the bar."""
     names = [bar.label for bar in bars]
-    figure, ((axes,),) = canvas.new(0.8 + 0.3 * len(bars), legend=[*PARTS, "bound", "paper", _card()])
+    figure, ((axes,),) = canvas.new(0.8 + 0.3 * len(bars), legend=[*PARTS, LEAST, "paper", _card()])
     left = [0.0] * len(bars)
     for kind, colour in PARTS.items():
         wide = [dict(bar.parts).get(kind, 0.0) for bar in bars]
@@ -51,7 +52,7 @@ def stacks(spec: FigureSpec, bars: Sequence[Stack]) -> Figure:
             axes.barh(names, wide, left=left, color=colour, edgecolor="#555555", lw=0.5, label=kind, height=0.62)
             left = [a + b for a, b in zip(left, wide, strict=True)]
     axes.vlines([bar.bound for bar in bars], [i - 0.4 for i in range(len(bars))], [i + 0.4 for i in range(len(bars))],
-                color="black", lw=1.8, label="bound")
+                color="black", lw=1.8, label=LEAST)
     printed = [(bar.paper, i) for i, bar in enumerate(bars) if bar.paper is not None]
     if printed:
         axes.plot(*zip(*printed, strict=True), **{**PAPER, "mfc": "white"})

@@ -1,30 +1,38 @@
-"""Quality against cost: a panel for each board of a group, the Pareto front through its points, intervals on both axes."""
+"""Quality against cost: a panel for each board of a group, the Pareto front through its points, intervals on both axes.
+
+A point stands at its cost. Where several would hide each other, some markers stand to the right of it, each joined to a tick at
+its cost by a thin line.
+"""
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from methods import atomic
-from repro import canvas, look
+from repro import canvas, look, proportion
 from repro.canvas import SMALL
-from repro.leaderboard.boards import COSTS, Board, Standing
+from repro.claims import Measure
+from repro.leaderboard.boards import Board, Standing
+from repro.leaderboard.fronts import COSTS
 from repro.look import LEVEL, Look
+from repro.table import DIGITS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Cost = Literal["memory", "time"]
-AXES: Mapping[Cost, tuple[str, float]] = {"memory": ("optimizer state (MiB)", 2.0**-20), "time": ("training time (s)", 1.0)}
+Cost = Literal["optimizer state", "time"]
+AXES: Mapping[Cost, tuple[str, float]] = {"optimizer state": ("optimizer state (MiB)", 2.0**-20),
+                                          "time": ("training time (s)", 1.0)}
 """Cost -> the words of its axis and its factor."""
 PER_ROW = 2
 WIDE = 20.0
 """Costs that differ by more than this factor are drawn on a logarithmic axis."""
-NEAR = 0.025
-"""Points that lie within this share of the axis of the next are drawn side by side, dearer ones to the right."""
+STEP, HIGH, BESIDE = 6.5, 135.0, 0.75
+"""From a marker to the next one aside, and about the height of a panel (1/72 inch); what stands beside a panel (inches)."""
 FILES = (__file__, canvas.__file__, look.__file__)
 HOW = hashlib.blake2b(b"".join(Path(str(f)).read_bytes() for f in FILES), digest_size=10).hexdigest()
 
@@ -43,12 +51,19 @@ class Point:
 
 @dataclass(frozen=True)
 class Panel:
-    """A board; `before`: the mean of the base model before training."""
+    """A board; `before`: the base model before training, at no cost."""
 
     title: str
     y: str
     points: tuple[Point, ...]
-    before: float | None
+    before: Point | None
+
+    @property
+    def shown(self) -> tuple[Point, ...]:
+        """The methods, and the base model where it would not squeeze them together."""
+        low, high = min(p.low for p in self.points), max(p.high for p in self.points)
+        near = self.before is not None and low - (high - low) / 2 <= self.before.mean <= high + (high - low) / 2
+        return (*self.points, *([self.before] if self.before is not None and near else []))
 
 
 def write(boards: Sequence[Board], cost: Cost, style: Mapping[str, Look], name: str, folder: Path) -> tuple[Path, ...]:
@@ -60,9 +75,7 @@ def write(boards: Sequence[Board], cost: Cost, style: Mapping[str, Look], name: 
     looks = [(label, style[label]) for label in dict.fromkeys(p.label for of in panels for p in of.points)]
     digest = hashlib.blake2b(repr((panels, looks, cost, HOW)).encode(), digest_size=10).hexdigest()
     if not (all(f.exists() for f in files) and mark.exists() and mark.read_text() == digest):
-        group = boards[0].contest
-        title = f"Quality against {cost}: {group.base}, trained on {' then '.join(group.data)}"
-        canvas.write(title, lambda: figure(panels, cost, style), files)
+        canvas.write(f"Quality against {cost}: {boards[0].setting}", lambda: figure(panels, cost, style), files)
         atomic.write_text(mark, digest)
     return files
 
@@ -75,32 +88,34 @@ def styles(boards: Sequence[Board]) -> dict[str, Look]:
 
 
 def panel(board: Board, cost: Cost) -> Panel:
-    c = board.contest
-    points = tuple(p for s in board.ranked if (p := _point(s, cost)) is not None)
-    better = "more" if c.measure.higher else "less"
-    before = board.before.estimate.mean if board.before and board.before.estimate else None
+    measure = board.contest.measure
+    points = tuple(p for s in board.ranked if (p := _point(s, cost, measure)) is not None)
+    before = _point(replace(board.before, entrant=replace(board.before.entrant, label=BEFORE)), cost, measure) \
+        if board.before else None
     seeds = sorted({s.estimate.seeds for s in board.ranked if s.estimate is not None})
     n = f"n = {' to '.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))} seeds" if seeds else ""
     what, _, how = board.title.partition(", ")
-    return Panel("\n".join((what, ", ".join(part for part in (how, n) if part))), f"{c.measure.unit}, {better} is better", points,
-                 before)
+    made = Panel("", f"{measure.unit}, {'more' if measure.higher else 'less'} is better", points, before)
+    off = f"{BEFORE} {before.mean:.{DIGITS.get(measure.unit, 3)}f}" if before and points and before not in made.shown else ""
+    return replace(made, title="\n".join((what, ", ".join(part for part in (how, n, off) if part))))
 
 
-def _point(s: Standing, cost: Cost) -> Point | None:
+def _point(s: Standing, cost: Cost, measure: Measure) -> Point | None:
     at = COSTS[cost](s.cost)
     if at is None or s.estimate is None:
         return None
     time, factor = s.cost.train_s, AXES[cost][1]
     ends = (time.least, at, time.greatest) if cost == "time" and time else (at, at, at)
-    e = s.estimate
-    return Point(s.entrant.label, (factor * ends[0], factor * ends[1], factor * ends[2]), e.mean, e.low, e.high, cost in s.fronts)
+    low, high = proportion.interval(s.estimate, measure)
+    return Point(s.entrant.label, (factor * ends[0], factor * ends[1], factor * ends[2]), s.estimate.mean, low, high,
+                 cost in s.fronts)
 
 
 def figure(panels: Sequence[Panel], cost: Cost, style: Mapping[str, Look]) -> Figure:
     rows, across = -(-len(panels) // PER_ROW), min(PER_ROW, len(panels))
     labels = [p.label for of in panels for p in of.points]
     labels = sorted(dict.fromkeys(labels), key=lambda label: (style[label].control, label))
-    made, grid = canvas.new(2.75 * rows + 0.4, rows, across, legend=[*labels, FRONT, BEFORE])
+    made, grid = canvas.new(2.75 * rows + 0.4, rows, across, legend=[*labels, FRONT, BEFORE, ASIDE])
     every = [axes for row in grid for axes in row]
     for axes, of in zip(every, panels, strict=False):
         _draw(axes, of, cost, style)
@@ -108,7 +123,11 @@ def figure(panels: Sequence[Panel], cost: Cost, style: Mapping[str, Look]) -> Fi
         axes.set_visible(False)
     found = canvas.labelled(every)
     told = {label: canvas.sample(**_sampled(style[label])) for label in labels}
-    canvas.legend(made, told | {label: found[label] for label in (FRONT, BEFORE) if label in found})
+    drawn = {FRONT: found[FRONT]} | ({BEFORE: canvas.sample(LEVEL, ls=":", lw=1.0, mfc=look.GREY, mec=look.GREY)}
+                                     if BEFORE in found else {})
+    if any(axes.texts for axes in every):
+        drawn |= {ASIDE: canvas.sample(LEVEL, ls="-", lw=0.6, marker="|", ms=5)}
+    canvas.legend(made, told | drawn)
     return made
 
 
@@ -116,61 +135,87 @@ def _sampled(look: Look) -> dict[str, Any]:
     return {"colour": look.colour, **{k: v for k, v in look.point.items() if k != "color"}, "ms": 6}
 
 
-FRONT, BEFORE = "Pareto front (large points)", "before training"
+FRONT, BEFORE, ASIDE = "Pareto front (large points)", "before training", "from a marker to its cost"
 
 
 def _draw(axes: Axes, of: Panel, cost: Cost, style: Mapping[str, Look]) -> None:
-    from matplotlib.transforms import ScaledTranslation
-
-    _limit(axes, of.points)
-    for p, aside in zip(of.points, beside(_places(axes, [p.cost[1] for p in of.points])), strict=True):
-        moved = axes.transData + ScaledTranslation(aside * 5.5 / 72, 0, axes.figure.dpi_scale_trans)
-        wide = p.cost[2] > p.cost[0]
-        axes.errorbar(p.cost[1], p.mean, xerr=[[p.cost[1] - p.cost[0]], [p.cost[2] - p.cost[1]]] if wide else None,
-                      yerr=[[p.mean - p.low], [p.high - p.mean]], **style[p.label].point, elinewidth=1.0,
-                      ms=8.5 if p.front else 5, transform=moved, label=p.label)
-    front = sorted((p.cost[1], p.mean) for p in of.points if p.front)
+    looks = {**style, BEFORE: look.TABLE["vanilla"]}
+    _limit(axes, of.shown, 1.0)
+    _limit(axes, of.shown, _room(axes, _places(axes, of.shown)))
+    for p, points in zip(of.shown, aside(_places(axes, of.shown)), strict=True):
+        _mark(axes, p, points, looks[p.label])
+    front = sorted((p.cost[1], p.mean) for p in (*of.points, *([of.before] if of.before else [])) if p.front)
     axes.plot(*zip(*front, strict=True), drawstyle="steps-post", color=LEVEL, lw=1.0, zorder=1, label=FRONT)
     if of.before is not None:
-        axes.axhline(of.before, color=LEVEL, lw=1.0, ls=":", label=BEFORE)
-    _limit(axes, of.points)
+        axes.axhline(of.before.mean, color=LEVEL, lw=1.0, ls=":", label=BEFORE)
     axes.set(xlabel=AXES[cost][0], ylabel=of.y)
     axes.set_title(of.title, fontsize=SMALL)
 
 
-def _limit(axes: Axes, points: Sequence[Point]) -> None:
-    """Axes that hold all points. That of the cost is logarithmic where costs differ widely, linear about 0 where some are 0."""
-    least, greatest = min(p.cost[0] for p in points), max(p.cost[2] for p in points)
+def _mark(axes: Axes, p: Point, points: float, look: Look) -> None:
+    """A marker with its interval, so many points to the right of its place, to which a line leads; the cost's own spread is drawn
+    at its place."""
+    from matplotlib.transforms import ScaledTranslation
+
+    drawn = look.point | {"ms": 8.5 if p.front else 5, "label": p.label if p.label != BEFORE else None}
+    moved = axes.transData + ScaledTranslation(points / 72, 0, axes.figure.dpi_scale_trans)
+    axes.errorbar(p.cost[1], p.mean, yerr=[[p.mean - p.low], [p.high - p.mean]], **drawn, elinewidth=1.0, transform=moved)
+    if p.cost[2] > p.cost[0]:
+        axes.plot([p.cost[0], p.cost[2]], [p.mean, p.mean], color=look.colour, lw=1.0)
+    if points:
+        axes.plot(p.cost[1], p.mean, marker="|", ms=5, color=look.colour, ls="none")
+        axes.annotate("", (p.cost[1], p.mean), (points, 0), textcoords="offset points", zorder=1,
+                      arrowprops={"arrowstyle": "-", "lw": 0.6, "color": look.colour, "shrinkA": 0, "shrinkB": 0})
+
+
+def _wide(axes: Axes) -> float:
+    """About how wide a panel is (1/72 inch)."""
+    spec = axes.get_subplotspec()
+    return 72 * (canvas.WIDTH / (spec.get_gridspec().ncols if spec else 1) - BESIDE)
+
+
+def _room(axes: Axes, places: Sequence[Place]) -> float:
+    """How many times as long the axis must be for what stands aside."""
+    return max(x / (_wide(axes) - 2 * STEP - moved) for (x, *_), moved in zip(places, aside(places), strict=True))
+
+
+def _limit(axes: Axes, points: Sequence[Point], more: float) -> None:
+    """Axes that hold all points and are `more` times as long, as what stands aside needs room. That of the cost begins at 0, but
+    is logarithmic where costs differ widely, linear about 0 where some are 0."""
+    greatest = max(p.cost[2] for p in points)
     above = [p.cost[0] for p in points if p.cost[0] > 0]
     low, high = min(p.low for p in points), max(p.high for p in points)
     axes.set_ylim(low - 0.08 * (high - low or 1.0), high + 0.08 * (high - low or 1.0))
     if not above or greatest <= WIDE * min(above):
-        span = max(greatest - least, 0.2 * greatest) or 1.0
-        room = (0.12 + 0.025 * len(points)) * span + (span - greatest + least) / 2
-        axes.set_xlim(least - room, greatest + room)
+        axes.set_xlim(-0.05 * more * (greatest or 1.0), more * (greatest or 1.0))
     elif len(above) == len(points):
-        axes.set(xscale="log", xlim=(least / 2, greatest * 2))
+        axes.set(xscale="log", xlim=(min(above) / 2, min(above) * (greatest / min(above)) ** more))
     else:
         axes.set_xscale("symlog", linthresh=min(above))
-        axes.set_xlim(-0.6 * min(above), greatest * 2)
+        axes.set_xlim(-0.15 * min(above), min(above) * (greatest / min(above)) ** more)
     axes.xaxis.set_major_formatter(lambda v, _: f"{v:g}")
 
 
-def _places(axes: Axes, costs: Sequence[float]) -> list[float]:
-    """Where costs lie along the axis, from 0 to 1."""
+Place = tuple[float, float, float, bool]
+
+
+def _places(axes: Axes, points: Sequence[Point]) -> list[Place]:
+    """(across, bottom, top, whether on the front) of each point with its interval, in 1/72 inch of a panel."""
     along = axes.transScale + axes.transLimits
-    return [float(along.transform((cost, axes.get_ylim()[0]))[0]) for cost in costs]
+    ends = [[along.transform((p.cost[1], y)) for y in (p.low, p.high)] for p in points]
+    wide = _wide(axes)
+    return [(wide * float(a[0]), HIGH * float(a[1]), HIGH * float(b[1]), p.front)
+            for (a, b), p in zip(ends, points, strict=True)]
 
 
-def beside(places: Sequence[float]) -> list[float]:
-    """By how many steps each point is moved aside, so that those of nearly one cost do not lie over each other."""
-    moved = [0.0] * len(places)
-    order = sorted(range(len(places)), key=lambda i: (places[i], i))
-    while order:
-        near = order[:1]
-        while len(near) < len(order) and places[order[len(near)]] <= places[near[-1]] + NEAR:
-            near.append(order[len(near)])
-        for step, i in enumerate(near):
-            moved[i] = step - (len(near) - 1) / 2
-        order = order[len(near):]
-    return moved
+def aside(places: Sequence[Place]) -> list[float]:
+    """How far to the right of its place each marker stands, so that no two with their intervals lie over each other. Those on the
+    front come first and stay where they are, as long as they do not hide each other."""
+    found = [0.0] * len(places)
+    taken: list[tuple[float, float, float]] = []
+    for i in sorted(range(len(places)), key=lambda i: (not places[i][3], places[i][0], i)):
+        x, bottom, top, _ = places[i]
+        while any(abs(x + found[i] - other) < STEP and bottom <= up and down <= top for other, down, up in taken):
+            found[i] += STEP
+        taken.append((x + found[i], bottom, top))
+    return found

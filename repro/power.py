@@ -1,4 +1,8 @@
-"""How many seeds it would take: the chance that a contrast is decided with a number of seeds, if what was seen is so.
+"""How many seeds it would take: the chance that a claim is decided with a number of seeds, if what was seen is so.
+
+A claim is supported when all its parts hold; where the effect of one is on the other side it can only be refuted, for which that
+part alone has to fail, at its share of the level. The chance of several is the product of theirs, the one that any fails the
+greatest: parts share seeds and items, so that both err on asking for more.
 
 A mean over S seeds that differs from its threshold by a gap clears it when gap / error exceeds Student's t at the level. The
 error follows from what redrawing showed (`repro.bootstrap`): the share of seeds, and what is left of seeds and items
@@ -11,6 +15,8 @@ from __future__ import annotations
 import bisect
 import functools
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import chdtri, ndtr, stdtrit
@@ -26,21 +32,61 @@ MOST = 1000
 """Seeds; a contrast that more would be needed for is said to need items instead."""
 
 
-def chance(e: Estimate, goal: Goal, margin: float, seeds: int, *, level: float = LEVEL) -> float:
-    """That the contrast holds with so many seeds (two at least) or, where the mean is on the other side, fails."""
-    gaps = {"above": (e.mean - margin,), "at least": (e.mean + margin,), "within": (e.mean + margin, margin - e.mean)}[goal]
-    if min(gaps) < 0:
-        return _clears(e, -min(gaps), seeds, level / len(gaps))
-    return max(0.0, sum(_clears(e, gap, seeds, level) for gap in gaps) - (len(gaps) - 1))  # both of two, by Bonferroni
+@dataclass(frozen=True)
+class Part:
+    """A contrast of a claim, as it was estimated."""
+
+    estimate: Estimate
+    goal: Goal
+    margin: float
+    p: float = 1.0
+    """That it holds by chance alone."""
+
+    @property
+    def gaps(self) -> tuple[float, ...]:
+        """From each of its thresholds to the mean; below 0 where the mean is on the other side."""
+        mean, margin = self.estimate.mean, self.margin
+        return {"above": (mean - margin,), "at least": (mean + margin,), "within": (mean + margin, margin - mean)}[self.goal]
+
+    @property
+    def fixed(self) -> bool:
+        """Whether more seeds change nothing: nothing is trained, or too few items differ."""
+        return self.estimate.seeds == 0 or self.estimate.few is not None
+
+    @property
+    def opposite(self) -> bool:
+        return min(self.gaps) < 0
+
+    def holds(self, seeds: int, level: float) -> float:
+        """The chance that it holds with so many seeds (two at least)."""
+        if self.fixed:
+            return float(self.p <= level)
+        clear = [_clears(self.estimate, gap, max(seeds, self.estimate.seeds), level) for gap in self.gaps]
+        return max(0.0, sum(clear) - (len(clear) - 1))  # both of two, by Bonferroni
+
+    def fails(self, seeds: int, level: float) -> float:
+        """That its opposite is shown."""
+        if self.fixed:
+            return 0.0
+        return _clears(self.estimate, -min(self.gaps), max(seeds, self.estimate.seeds), level / len(self.gaps))
 
 
-def seeds_needed(e: Estimate, goal: Goal, margin: float, *, level: float = LEVEL) -> int | None:
-    """The least number, beyond the seeds there are, that decides it with a chance of 80 %; None where seeds alone cannot."""
-    if e.seeds < 2 or chance(e, goal, margin, MOST, level=level) < POWER:
+def chance(parts: Sequence[Part], seeds: int, *, level: float = LEVEL) -> float:
+    """That all parts hold with so many seeds or, where a mean is on the other side, that one fails."""
+    opposite = [part for part in parts if part.opposite]
+    if opposite:
+        return max(part.fails(seeds, level / len(parts)) for part in opposite)
+    return math.prod(part.holds(seeds, level) for part in parts)
+
+
+def seeds_needed(parts: Sequence[Part], *, level: float = LEVEL) -> int | None:
+    """The least number, beyond the seeds there are, that decides a claim of these parts with a chance of 80 %; None where seeds
+    alone cannot."""
+    there = min((part.estimate.seeds for part in parts if part.estimate.seeds > 0), default=0)
+    if there < 2 or chance(parts, MOST, level=level) < POWER:
         return None
-    counts = range(e.seeds + 1, MOST + 1)
-    least = bisect.bisect_left(counts, POWER, key=lambda n: chance(e, goal, margin, n, level=level))
-    return counts[least]
+    counts = range(there + 1, MOST + 1)
+    return counts[bisect.bisect_left(counts, POWER, key=lambda n: chance(parts, n, level=level))]
 
 
 def _clears(e: Estimate, gap: float, seeds: int, level: float) -> float:

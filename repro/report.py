@@ -18,10 +18,12 @@ from repro.evidence import Evidence, Source
 from repro.leaderboard import boards, export
 from repro.papers.rates import Tuned, tuned
 from repro.scale import Scale
+from repro.scales import get
 from repro.site.files import write_text
 from repro.study import Arm, Record
 from repro.table import Table
-from repro.verdict import Verdict, judge, verdict_json
+from repro.verdict import Verdict, judge
+from repro.verdict_json import verdict_json
 
 Which = Literal["core", "all"]
 START, END = "<!-- verdicts:start -->", "<!-- verdicts:end -->"
@@ -62,6 +64,13 @@ def evidence_of(paper: Paper, scale: Scale, source: Source) -> Evidence:
     return Evidence(source, paper.name, scale.name, paper.arms(scale.name))
 
 
+def verdicts_of(paper: Paper, evidence: Evidence) -> tuple[Verdict, ...]:
+    """All claims judged, with what the tuned rates say of the arms that are compared."""
+    rates = tuned(paper.name, get(evidence.scale).rates_of or evidence.scale)
+    untuned = {a.name: a.label for a in evidence.arms if a.stages and not rates.has(a.name)}
+    return judge(paper.claims(evidence.scale), evidence, untuned)
+
+
 def write(paper: Paper, scale: Scale, source: Source, out: Path, arms: Which = "core") -> Chapter:
     """Writes a paper's tables (md, csv, tex), figures (png, svg) and verdicts (json, md) under `out`; returns its chapter."""
     chapter = _chapter(paper, scale, source, out, arms)
@@ -77,7 +86,7 @@ def _chapter(paper: Paper, scale: Scale, source: Source, out: Path, arms: Which)
     exhibits: tuple[TableSpec | FigureSpec, ...] = (*specs, *figures)
     left_out = tuple(s.title.split(".")[0] for s in exhibits if not _stands(s, shown))
     return Chapter(
-        paper, evidence, judge(paper.claims(scale.name), evidence),
+        paper, evidence, verdicts_of(paper, evidence),
         tuple((s, table.fill(s, evidence)) for s in specs if _stands(s, shown)),
         tuple((f, plot.draw(f, evidence, out / "figures")) for f in figures if _stands(f, shown)),
         left_out, len({r.run_id for _, _, r in status if r is not None and r.status == "done"}),
@@ -115,7 +124,7 @@ def _write_files(chapter: Chapter, scale: Scale, out: Path) -> None:
 def summary(papers: Sequence[Paper], scale: Scale, source: Source) -> list[dict[str, Any]]:
     """Verdicts of some papers as JSON values, for a terminal or a machine."""
     return [{"paper": p.name, **verdict_json(v)} for p in papers
-            for v in judge(p.claims(scale.name), evidence_of(p, scale, source))]
+            for v in verdicts_of(p, evidence_of(p, scale, source))]
 
 
 def readme_block(papers: Iterable[Paper], scale: Scale, source: Source, figures: Path, shown_at: str) -> str:
@@ -137,7 +146,7 @@ def _readme_part(paper: Paper, scale: Scale, source: Source, figures: Path, show
     drawn = plot.draw(replace(first, id=f"{paper.name}-{first.id}"), evidence, figures)
     files = drawn.files
     picture = [f"![{drawn.title}]({shown_at}/{files[1].name})", "", f"*{drawn.title}. {drawn.caption}*", ""] if files else []
-    verdicts = judge(paper.claims(scale.name), evidence)
+    verdicts = verdicts_of(paper, evidence)
     heading = [f"### {paper.title.partition(':')[0]} (arXiv {paper.arxiv})", ""]
     return [*heading, *picture, words.short_md(scale, verdicts)]
 

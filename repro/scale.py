@@ -46,12 +46,14 @@ def unstated(value: Any, source: str) -> Setting:
 
 @dataclass(frozen=True)
 class ModelRef:
-    """A base model: a Hub id, or a folder of the house (`folder`). `note` says what it stands in for."""
+    """A base model: a Hub id, or a folder of the house (`folder`)."""
 
     id: str
     revision: str | None = None
     folder: Path | None = None
     note: str = ""
+    stands_for: str = ""
+    """The model that it is put in the place of, where it is not itself the one that is meant."""
 
     @property
     def place(self) -> str:

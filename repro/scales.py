@@ -62,7 +62,7 @@ HUB_TASKS = _K_SHOT | _THOUSAND | {
 
 _STANDS_IN = "the embedded base model stands in for {}; nothing measured on it is about that model"
 TINY_MODELS = {
-    key: ModelRef("embedded", folder=HOUSE / "suites" / "world" / "base", note=_STANDS_IN.format(name))
+    key: ModelRef("embedded", folder=HOUSE / "suites" / "world" / "base", note=_STANDS_IN.format(name), stands_for=name)
     for key, name in {"tinyllama": "TinyLlama", "mistral-7b": "Mistral-7B", "llama-2-7b": "LLaMA-2-7B",
                       "llama-2-70b": "LLaMA-2-70B"}.items()
 }

@@ -126,13 +126,26 @@ class RecordFile(TypedDict):
 RECORD = TypeAdapter(RecordFile)
 
 
+ANEW = ("call `python -m repro run`, which sets a damaged run aside and runs it anew, or put a sound copy in its place")
+RESTORED = ("restore the reference from version control; or remove the run's three files there, and accept it anew with "
+            "`python -m repro accept`")
+
+
 class Damaged(Refused):
     """A run's file is not as it was written."""
 
+    what: str
+    why: str
+
     @classmethod
-    def because(cls, what: str, why: str) -> Damaged:
-        return cls(f"cannot read {what}; because {why}; call `python -m repro run`, which sets a damaged run aside and runs it "
-                   "anew, or put a sound copy in its place")
+    def because(cls, what: str, why: str, way_out: str = ANEW) -> Damaged:
+        found = cls(f"cannot read {what}; because {why}; {way_out}")
+        found.what, found.why = what, why
+        return found
+
+    def in_reference(self) -> Damaged:
+        """The same of a reference's file, which no run makes anew."""
+        return Damaged.because(self.what, self.why, RESTORED)
 
 
 def to_2(values: dict[str, Any]) -> dict[str, Any]:

@@ -15,14 +15,14 @@ from scipy import stats
 from repro.bootstrap import LEVEL, Estimate
 from repro.claims import Claim, Contrast, Goal, OfItems
 from repro.evidence import Floats, Series
-from repro.power import chance
+from repro.power import Part, chance
 from repro.verdict import Word, judge
 
 STUDIES = 1000
 LIMIT = 0.99
 SLACK = 0.02
 MEASURE = OfItems("simulated", "effect", "points", higher=True)
-Tail = Literal["normal", "heavy", "skewed", "very skewed"]
+Tail = Literal["normal", "heavy", "skewed", "very skewed", "flips"]
 SIGMA = {"skewed": 0.8, "very skewed": 0.9}
 """Of the lognormal: skewness 3.7 and 4.7. Of the records' contrasts in nats a quarter exceed 4, the greatest has 5.8."""
 
@@ -39,7 +39,7 @@ class Shape:
     rest: float
     """Of a seed on a cluster's mean, when both are accounted for."""
     tail: Tail = "normal"
-    """Of the clusters: normal, Student's t with 3 degrees of freedom, or lognormal, turned to the left."""
+    """Of the clusters: normal, Student's t with 3 degrees of freedom, lognormal, turned to the left, or -1, 0 and 1."""
     per_cluster: int = 2
     """Items."""
 
@@ -64,9 +64,41 @@ class Shape:
         rest = self.rest**2 / self.clusters
         return float(np.sqrt((self.by_seed**2 + rest) / self.seeds + self.by_cluster**2 / self.clusters))
 
+    @property
+    def margin(self) -> float:
+        """Far enough from 0 for what lies beyond to be shown."""
+        return 8 * self.error
+
     def planned(self, effect: float, goal: Goal = "above", margin: float = 0.0) -> float:
         """The chance that the contrast is decided, before anything is drawn."""
-        return chance(self.known(effect), goal, margin, self.seeds)
+        return chance([Part(self.known(effect), goal, margin)], self.seeds)
+
+
+@dataclass(frozen=True)
+class Flips(Shape):
+    """Answers that are right by one side and wrong by the other: points, -100, 0 or 100 for a cluster."""
+
+    share: float = 0.02
+    """Of clusters that differ, half of them to either side; where the effect is larger, all to its own."""
+    alike: bool = True
+    """Whether the same ones differ in every seed, or each seed's own."""
+
+    @classmethod
+    def of(cls, name: str, clusters: int, share: float, *, alike: bool = True) -> Flips:
+        spread = 100 * share**0.5
+        return cls(name, 3, clusters, 0.0, spread if alike else 0.0, 0.0 if alike else spread, "flips", 1, share, alike)
+
+    @property
+    def margin(self) -> float:
+        """So that at it all differences are to one side."""
+        return 100 * self.share
+
+    def drawn(self, rng: np.random.Generator, effect: float) -> Series:
+        up, down = (max(0.0, max(self.share, abs(effect) / 100) + side * effect / 100) / 2 for side in (1, -1))
+        drawn = rng.choice([1, 0, -1], p=[up, 1 - up - down, down], size=(1 if self.alike else self.seeds, self.clusters))
+        values = 100.0 * np.broadcast_to(drawn, (self.seeds, self.clusters))
+        return Series(tuple(range(self.seeds)), values, np.arange(self.clusters), tuple(map(str, range(self.clusters))),
+                      np.ones(self.clusters), within=(-100.0, 100.0))
 
 
 def _spread(rng: np.random.Generator, tail: Tail, n: int) -> Floats:
@@ -79,7 +111,7 @@ def _spread(rng: np.random.Generator, tail: Tail, n: int) -> Floats:
     return rng.standard_normal(n)
 
 
-ANSWERS = Shape("right or wrong, 3 seeds", 3, 134, 3.0, 9.0, 35.0)
+ANSWERS = Shape("accuracy, 3 seeds", 3, 134, 3.0, 9.0, 35.0)
 """Points. Medians of such contrasts of the tiny reference records (`repro.error_rates` prints them), but for the seeds', which is
 0 there: their upper quartile."""
 LOSS = Shape("loss, 3 seeds", 3, 134, 0.016, 0.16, 0.20)
@@ -95,7 +127,14 @@ HEAVY = Shape("heavy tails, 3 seeds", 3, 134, 0.016, 0.53, 0.20, "heavy")
 SKEWED = Shape("skewed, 3 seeds", 3, 134, 0.016, 0.53, 0.10, "skewed")
 VERY_SKEWED = Shape("very skewed, 3 seeds", 3, 134, 0.016, 0.53, 0.10, "very skewed")
 SKEWED_TEN = Shape("skewed, 10 clusters, 3 seeds", 3, 10, 0.016, 0.53, 0.10, "skewed")
-SHAPES = (ANSWERS, LOSS, LOSS_5, RUNS, RUNS_5, TEN, HALF, HEAVY, SKEWED, VERY_SKEWED, SKEWED_TEN)
+FLIPS = Flips.of("2 % flip alike, 3 seeds", 134, 0.02)
+"""Of the tiny records' contrasts of answers the sparsest differ in 5 to 20 % of the clusters."""
+FLIPS_OWN = Flips.of("2 % flip, each seed's own", 134, 0.02, alike=False)
+RARE = Flips.of("1 % flip alike, 3 seeds", 134, 0.01)
+FLIPS_50 = Flips.of("4 % of 50 flip alike, 3 seeds", 50, 0.04)
+FLIPS_MANY = Flips.of("10 % flip alike, 3 seeds", 134, 0.1)
+SHAPES = (ANSWERS, LOSS, LOSS_5, RUNS, RUNS_5, TEN, HALF, HEAVY, SKEWED, VERY_SKEWED, SKEWED_TEN, FLIPS, FLIPS_OWN, RARE,
+          FLIPS_50, FLIPS_MANY)
 
 
 @dataclass(frozen=True)
@@ -161,14 +200,14 @@ def run(trial: Trial, studies: int = STUDIES, seed: int = 0) -> Rate:
 def nulls(shape: Shape, word: Word) -> Iterator[Trial]:
     """Truths that lie as near as can be to what the word says without being so: each goal at its margin; of three contrasts
     one that does not hold (to refute: all at their margin); and eight claims of one paper at once."""
-    margin = 8 * shape.error
+    margin = shape.margin
     edges: tuple[tuple[str, Goal, float, float], ...] = (
         ("above 0", "above", 0.0, 0.0), ("above its margin", "above", margin, margin), ("at least", "at least", margin, -margin),
         ("within", "within", margin, margin))
     for name, goal, m, effect in edges:
         if word == "supported" or name != "above its margin":  # there the effect's side is shown, which is not refuted
             yield _trial(name, shape, word, goal, m, ((effect,),))
-    others = margin if word == "supported" else 0.0
+    others = 8 * shape.error if word == "supported" else 0.0
     yield _trial("three contrasts", shape, word, "above", 0.0, ((0.0, others, others),))
     yield _trial("eight claims", shape, word, "above", 0.0, ((0.0,),) * 8)
 

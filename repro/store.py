@@ -3,7 +3,7 @@
 Every file appears whole or not at all, the JSON last: a run whose JSON is there is complete. It ends with digests of all
 three, which every reading checks: a run that is not as it was written is never read as less or as another, it is refused
 (`Damaged`). Only a plan goes on: what it finds damaged is missing to it, and `Store.clear` sets the files aside before the
-run is made anew.
+run is made anew. While a record is replaced it is missing for the moment of three renames: to a reader, then, there is none.
 
 An index per paper says which run stands for which arm and seed today, so that two arms with the same content share one
 record and the records of older code are not mixed with those of the present one.
@@ -13,13 +13,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
+import pyarrow as pa
 
 from methods import atomic
 from methods.parts import Refused
@@ -37,6 +38,7 @@ from repro.schema import Damaged
 from repro.study import Record, Run
 
 LOCKS = "locks"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Store:
     def get(self, run_id: str) -> Record | None:
         """The record of a run, failed ones included; None when it has none."""
         found = self._find(run_id)
-        return read_record(found) if found else None
+        return there(found, read_record) if found else None
 
     def done(self, run_id: str, scale: str) -> bool:
         found = self.whole(run_id, scale)
@@ -56,8 +58,7 @@ class Store:
 
     def whole(self, run_id: str, scale: str) -> Record | None:
         """The record of a run, once all three files are as they were written; None when it has none. Raises Damaged."""
-        path = self._path(run_id, scale)
-        return files.whole(path) if path.exists() else None
+        return there(self._path(run_id, scale), files.whole)
 
     def put(self, record: Record, samples: pd.DataFrame, curve: pd.DataFrame) -> None:
         """Writes the three files. A full disk is one sentence, and leaves what was there."""
@@ -65,14 +66,18 @@ class Store:
 
     def the(self, run_id: str) -> Record:
         """The record of a run. Raises Refused when it has none, Damaged when one of its files is not as it was written."""
-        return files.whole(self._there(run_id))
+        return self._read(run_id, files.whole)
 
     def part(self, run_id: str, part: str) -> bytes:
         """The Parquet file of a run's samples or curve."""
-        return read_part(self._there(run_id), part)
+        return self._read(run_id, lambda path: read_part(path, part))
 
     def samples(self, run_id: str) -> pd.DataFrame:
         return files.frame(self.part(run_id, "samples"))
+
+    def table(self, run_id: str) -> pa.Table:
+        """The samples as they lie in the file, of which nothing is made Python values yet."""
+        return files.table(self.part(run_id, "samples"))
 
     def curve(self, run_id: str) -> pd.DataFrame:
         return files.frame(self.part(run_id, "curve"))
@@ -113,12 +118,12 @@ class Store:
 
     def all(self, scale: str) -> list[Record]:
         """Every record of a scale, whatever code it came from, oldest file first."""
-        return [read_record(p) for p in self._paths(scale)]
+        return [found for p in self._paths(scale) if (found := there(p, read_record))]
 
     def readable(self, scale: str) -> Iterator[Record]:
         """As `all`, without those that cannot be read: for estimates of time, which hang on no single record."""
         for path in self._paths(scale):
-            with suppress(Refused):
+            with suppress(Refused, FileNotFoundError):
                 yield read_record(path)
 
     def records(self, scale: str, paper: str) -> list[Record]:
@@ -143,22 +148,26 @@ class Store:
 
     def _indexed(self, scale: str, paper: str, rows: list[dict[str, Any]]) -> Iterator[Record]:
         for row in rows:
-            path = self.root / scale / f"{row['run_id']}.json"
-            if path.exists():
-                yield dataclasses.replace(read_record(path), paper=paper, arm=row["arm"], seed=row["seed"])
+            found = there(self._path(row["run_id"], scale), read_record)
+            if found is not None:
+                yield dataclasses.replace(found, paper=paper, arm=row["arm"], seed=row["seed"])
 
     def _find(self, run_id: str) -> Path | None:
         return next(iter(sorted(self.root.glob(f"*/{run_id}.json"))), None)
 
-    def _there(self, run_id: str) -> Path:
-        found = self._find(run_id)
+    def _read(self, run_id: str, read: Callable[[Path], T]) -> T:
+        path = self._find(run_id)
+        found = there(path, read) if path else None
         if found is None:
             raise Refused(f"cannot read run {run_id!r}; because {self.root} has no record of it; "
                           "use `python -m repro plan --json` to see the runs there are")
         return found
 
     def _paths(self, scale: str) -> list[Path]:
-        return sorted((self.root / scale).glob("*.json"), key=lambda p: (p.stat().st_mtime, p.name))
+        """Oldest first."""
+        paths = (self.root / scale).glob("*.json")
+        aged = [(about.st_mtime, p.name, p) for p in paths if (about := there(p, Path.stat))]
+        return [path for _, _, path in sorted(aged)]
 
     def _path(self, run_id: str, scale: str) -> Path:
         return self.root / scale / f"{run_id}.json"
@@ -170,3 +179,11 @@ class Store:
         with spoken(self.root / scale):
             for litter in (files.stage(self._path(run_id, scale)), *(self.root / scale / "partial").glob(f".{run_id}.*")):
                 shutil.rmtree(litter, ignore_errors=True)
+
+
+def there(path: Path, read: Callable[[Path], T]) -> T | None:
+    """What is read of a file; None where it is not there, or not for this moment."""
+    try:
+        return read(path)
+    except FileNotFoundError:
+        return None

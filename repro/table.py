@@ -3,13 +3,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
+from repro import called
 from repro.bootstrap import Estimate, estimate
-from repro.claims import Column, Measure, OfCurve, Row, TableSpec
+from repro.claims import Column, Measure, OfAnswers, OfCurve, Row, TableSpec
 from repro.evidence import Evidence, Missing
 from repro.papers.numbers import Printed, printed
+from repro.proportion import is_share
 
 DIGITS = {"%": 1, "nats": 3}
 COUNTED = "Ours: counted, not sampled; nothing to average, no error."
@@ -25,6 +28,8 @@ class Mean:
     seeds: int
     items: int
     digits: int = 3
+    remark: str = ""
+    """What it is a mean of, where that is not what it seems."""
 
     @classmethod
     def of(cls, e: Estimate, unit: str) -> Mean:
@@ -32,7 +37,8 @@ class Mean:
 
     def __str__(self) -> str:
         sizes = f"{self.seeds} × {self.items}" if self.seeds else f"{self.items} items"
-        return f"{self.value:.{self.digits}f} ± {self.stderr:.{self.digits}f} ({sizes})"
+        remark = f"; {self.remark}" if self.remark else ""
+        return f"{self.value:.{self.digits}f} ± {self.stderr:.{self.digits}f} ({sizes}{remark})"
 
 
 @dataclass(frozen=True)
@@ -61,16 +67,18 @@ class Table:
 
 def fill(spec: TableSpec, evidence: Evidence) -> Table:
     """The paper's number beside ours in every cell."""
-    header = ["", *(h for c in spec.columns for h in _headings(c))]
+    header = ["", *(h for c in spec.columns for h in _headings(c, called.world(evidence.scale)))]
     rows = tuple((row.label, *(e for c in spec.columns for e in _entries(row, c, evidence))) for row in spec.rows)
     legend = LEGEND if spec.needs_records else COUNTED
     return Table(spec.id, spec.title, tuple(header), rows, (spec.shape_of, legend) if spec.shape_of else (legend,))
 
 
-def _headings(column: Column) -> list[str]:
+def _headings(column: Column, world: str) -> list[str]:
+    """`world` stands before the name of a benchmark where ours is a stand-in for it."""
+    stand_in = world if not isinstance(column.measure, OfAnswers) and is_share(column.measure) else ""
     unit = f" ({column.measure.unit})" if column.measure else ""
     paper = [f"{column.label}, paper"] if column.reported is not None else []
-    return paper + ([f"{column.label}, ours{unit}"] if column.measure or column.exact else [])
+    return paper + ([f"{stand_in}{column.label}, ours{unit}"] if column.measure or column.exact else [])
 
 
 def _entries(row: Row, column: Column, evidence: Evidence) -> list[Entry]:
@@ -87,9 +95,21 @@ def ours(arm: str | None, measure: Measure, evidence: Evidence) -> Entry:
     if arm is None or (isinstance(measure, OfCurve) and evidence.untrained(arm)):
         return "–"
     try:
-        return Mean.of(estimate(evidence.series(arm, measure)), measure.unit)
+        mean = Mean.of(estimate(evidence.series(arm, measure)), measure.unit)
+        return _arrived(mean, arm, measure, evidence) if isinstance(measure, OfCurve) and measure.stopped else mean
     except Missing as reason:
         return "failed" if str(reason).endswith("failed") else "not run"
+
+
+def _arrived(mean: Mean, arm: str, measure: OfCurve, evidence: Evidence) -> Entry:
+    """A mean over runs that need not arrive: how many did; where none did, the length that was not enough."""
+    assert measure.stopped is not None
+    ends = [measure.stopped(evidence.source.curve(record.run_id)) for record in evidence.done(arm)]
+    short = [end for end in ends if end is not None]
+    told = f"{len(ends) - len(short)} of {len(ends)} arrive"
+    if len(short) == len(ends):
+        return f"> {min(short):g} steps ({told})"
+    return replace(mean, remark=f"a lower bound: {told}") if short else mean
 
 
 def text(entry: Entry) -> str:
@@ -107,10 +127,25 @@ def _pipes(cells: Sequence[str]) -> str:
     return "| " + " | ".join(_md(c) for c in cells) + " |"
 
 
+CODE = re.compile(r"`([^`\n]+)`")
+
+
+def code_spans(words: str) -> Iterator[tuple[str, bool]]:
+    """Text cut into plain pieces and code, which stands between backticks."""
+    for i, piece in enumerate(CODE.split(words)):
+        if piece:
+            yield piece, i % 2 == 1
+
+
 def _md(words: str) -> str:
-    for mark in "\\`*_|<>[]":
+    pieces = code_spans(words.replace("\n", " "))
+    return "".join(f"`{_escaped(piece, '|')}`" if code else _escaped(piece) for piece, code in pieces)
+
+
+def _escaped(words: str, marks: str = "\\`*_|<>[]") -> str:
+    for mark in marks:
         words = words.replace(mark, "\\" + mark)
-    return words.replace("\n", " ")
+    return words
 
 
 def to_csv(table: Table) -> str:
@@ -150,7 +185,8 @@ TEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#"
 
 def tex(words: str) -> str:
     """Text as LaTeX prints it; each character is replaced once."""
-    return "".join(TEX.get(letter, letter) for letter in words)
+    pieces = (("".join(TEX.get(letter, letter) for letter in piece), code) for piece, code in code_spans(words))
+    return "".join(rf"\texttt{{{piece}}}" if code else piece for piece, code in pieces)
 
 
 def latex(table: Table) -> str:

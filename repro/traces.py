@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import pandas as pd
 
+from repro import proportion
 from repro.bootstrap import estimate
 from repro.claims import Contrast, FigureSpec, Line, OfItems
 from repro.evidence import Evidence, Missing
@@ -66,7 +67,9 @@ def of(spec: FigureSpec, evidence: Evidence) -> Traces:
 
 def _band(spec: FigureSpec) -> str:
     return {"curves": "Bands: least to greatest of the seeds.", "norms": "Bands: least to greatest of the seeds.",
-            "scan": "Bars: 90 % interval over seeds and items.", "wrong": "Bands: least to greatest of the seeds.",
+            "scan": "Bars: 90 % interval over seeds and items"
+                    f"{' (Wilson, from the same error)' if proportion.is_share(spec.measure) else ''}.",
+            "wrong": "Bands: least to greatest of the seeds.",
             "coverage": "Bands: least to greatest of the seeds.", "matrix": "±: half the 90 % interval over seeds and items.",
             "radar": "Bands: 90 % interval over seeds and items.",
             "reliability": "Answers of all seeds; bars: 90 % interval for the number of different questions.",
@@ -129,8 +132,9 @@ def _scan(spec: FigureSpec, line: Line, evidence: Evidence) -> list[Trace]:
     measure = line.measure or spec.measure
     assert measure is not None
     e = estimate(evidence.series(line.arm, measure))
+    low, high = proportion.interval(e, measure)
     x = () if line.x is None else (line.x,)
-    return [Trace(line.label, x, (e.mean,), (e.low,), (e.high,), e.seeds)]
+    return [Trace(line.label, x, (e.mean,), (low,), (high,), e.seeds)]
 
 
 def _dots(spec: FigureSpec, line: Line, evidence: Evidence) -> list[Trace]:

@@ -147,7 +147,7 @@ class Watched:
     def see(self, now: Snapshot) -> None:
         at = self.offset + now.step
         if now.step == 0:
-            self.curve.add(at, "trainable", sum(w.tensor.numel() for w in now.weights))
+            self.curve.add(at, "trainable", sum(w.tensor.numel() for w in now.ever))
         if at > self.seen:
             self.basics(at, now)
             if self.course.due("choice", now):

@@ -1,14 +1,15 @@
 """Verdicts in words, for Markdown, HTML and the README: an effect never goes without n, interval and p."""
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from repro import verdict as rules
 from repro.bootstrap import Estimate
-from repro.claims import Contrast, Paper
+from repro.claims import Claim, Contrast, Paper
+from repro.judged import SHOWN, Reckoned, Tested, Verdict
 from repro.scale import Scale
 from repro.table import DIGITS, Table, markdown
-from repro.verdict import Reckoned, Tested, Verdict
 
 RULES = tuple(p.strip() for p in (rules.__doc__ or "").split("\n- ")[1:])
 
@@ -16,13 +17,32 @@ RULES = tuple(p.strip() for p in (rules.__doc__ or "").split("\n- ")[1:])
 STATISTICS = RULES[:4]
 """How a contrast is tested, where its errors come from, the correction, and what an open verdict names."""
 
-READ_AS = ("An effect above 0 speaks for the claim. A part's p is one-sided and uncorrected, of the outcome that is named; the "
-           "verdict is corrected over all claims (Holm), so that a part can fail while its claim stays inconclusive.")
+READ_AS = ("An effect above 0 speaks for the claim; of a part that must lie within bounds, one near 0 does. A part's p is "
+           "one-sided and uncorrected: how often so much or more would be seen if the named outcome (holds, or fails) only "
+           "just did not apply; of an undecided part, if it only just did not hold. The verdict is corrected over all claims "
+           "(Holm), so that a part can fail while its claim stays inconclusive.")
 """How a line of the short table is read."""
+
+
+LONG = re.compile(r"\b\d+\.\d{12,}(?:e[+-]?\d+)?\b")
 
 
 def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def corrected(v: Verdict) -> str:
+    """The corrected p that belongs to the verdict; of an inconclusive one both."""
+    if v.p_for is None or v.p_against is None:
+        return ""
+    if v.word == "inconclusive":
+        return f"corrected {p_value(v.p_for)} for it, {p_value(v.p_against)} against it"
+    return f"corrected {p_value(v.p_against)} against it" if v.word == "refuted" else f"corrected {p_value(v.p_for)}"
+
+
+def tidy(text: str) -> str:
+    """Numbers in a text with four digits where they have so many that the last are rounding (0.0029999999999999996)."""
+    return LONG.sub(lambda found: f"{float(found[0]):.4g}", text)
 
 
 def sizes(e: Estimate) -> str:
@@ -48,27 +68,49 @@ def tested(t: Tested) -> str:
     if e is None:
         return f"{t.contrast.name}: not run ({t.missing})"
     d = DIGITS.get(t.contrast.measure.unit, 3)
-    effect = f"{e.mean:+.{d}f} [{e.low:+.{d}f}, {e.high:+.{d}f}]".replace("-", "−")
-    few = f"; {t.too_few}" if t.too_few else ""
-    p = f"{p_value(t.p_against)} that it fails by chance" if t.fails else p_value(t.p)
+    effect = _effect(e, d)
+    p = f"{p_value(t.p_against)} for the opposite" if t.fails else _p(t)
     return (f"{t.contrast.name}: {t.outcome}; effect {effect}, needs {wanted(t.contrast)} (margin: {t.contrast.margin_source}), "
-            f"{p}, {sizes(e)}{few}")
+            f"{p}, {sizes(e)}")
+
+
+def _effect(e: Estimate, digits: int) -> str:
+    return f"{e.mean:+.{digits}f} [{e.low:+.{digits}f}, {e.high:+.{digits}f}]".replace("-", "−")
+
+
+def _p(t: Tested) -> str:
+    """The p of the outcome, or why there is none."""
+    return f"no test: {t.too_few}" if t.too_few else p_value(t.p_against if t.fails else t.p)
 
 
 def counted(r: Reckoned) -> str:
-    """A comparison of counts as a line."""
+    """A comparison of counts as a line: the value, the rival's own number, and what was asked."""
+    c = r.counted
     if r.value is None or r.limit is None:
-        return f"{r.counted.name}: not run"
-    return f"{r.counted.name}: {r.outcome}, {r.value:.3g} against {r.limit:.3g} {r.counted.unit} (counted)"
+        return f"{c.name}: not run"
+    d = next((d for d in range(3, 10) if f"{r.value:.{d}g}" != f"{r.limit:.{d}g}"), 3)
+    found = f"{c.name}: {r.outcome}, counted {r.value:.{d}g} {c.unit}"
+    if not c.rival:
+        return f"{found} (asked: at {'least' if c.least else 'most'} {r.limit:.{d}g})"
+    own = r.limit if r.own is None else r.own
+    limit = "" if r.own is None else f", {r.limit:.{d}g}"
+    return f"{found} against {own:.{d}g} of {c.rival}: {_beside(r.value, own)} (asked: {c.asked}{limit})"
+
+
+def _beside(value: float, other: float) -> str:
+    """By how much one number is above or below another."""
+    share = 100 * (value / other - 1)
+    size = f"{abs(share):.0f}" if abs(share) >= 10 else f"{abs(share):.2g}"
+    return "as much" if value == other else f"{size} % {'above' if share > 0 else 'below'}"
 
 
 def verdicts_md(paper: Paper, scale: Scale, verdicts: Sequence[Verdict]) -> str:
     """All verdicts with what they rest on."""
     lines = [f"# {paper.name} (arXiv {paper.arxiv}) at scale {scale.name}", "", scale.about, ""]
     for v in verdicts:
-        corrected = f" (corrected {p_value(v.p)})" if v.p is not None else ""
-        lines += [f"## {v.claim.id}: {v.headline}{corrected}", "", f"{v.claim.statement} ({v.claim.source}).", "",
-                  f"{v.why}.", ""]
+        p = f" C{corrected(v)[1:]}." if corrected(v) else ""
+        note = f" Note: {v.claim.note}." if v.claim.note else ""
+        lines += [f"## {v.claim.id}: {v.headline}", "", f"{v.claim.shown} ({v.claim.source}).{note}", "", f"{v.why}.{p}", ""]
         lines += [f"- {line}" for line in (*map(tested, v.tested), *map(counted, v.counted))]
         for c in v.controls:
             lines.append(f"- control \"{c.control.name}\": {c.outcome} (if it holds: {c.control.otherwise})")
@@ -79,15 +121,22 @@ def verdicts_md(paper: Paper, scale: Scale, verdicts: Sequence[Verdict]) -> str:
 
 def short(scale: Scale, verdicts: Sequence[Verdict]) -> Table:
     """One line a claim."""
-    rows = tuple((v.claim.id, v.claim.statement, v.headline, _parts(v)) for v in verdicts)
+    rows = tuple((v.claim.id, _statement(v.claim), v.headline, _parts(v)) for v in verdicts)
     header = ("", "claim", f"verdict at scale {scale.name}", "parts: effect [90 % interval], p, n")
     return Table("verdicts", f"Verdicts at scale {scale.name}.", header, rows, (scale.about, READ_AS))
+
+
+def _statement(claim: Claim) -> str:
+    """With the first clause of its note; the page and verdicts.md have all of it."""
+    note = re.split(r"; |\. ", claim.note)[0].rstrip(".")
+    return f"{claim.shown}. Note: {note}" if note else claim.shown
 
 
 def _parts(v: Verdict) -> str:
     """Each part in short; of many parts the one that decided, with the number of those that hold."""
     if v.counted and v.word != "not run":
-        return _counts(v.counted)
+        explained = [f"control: {counted(r)}" for c in v.controls if c.explains and v.word in SHOWN for r in c.counted]
+        return "; ".join([_counts(v.counted), *explained])
     found = [t for t in v.tested if t.estimate is not None]
     if v.word in ("not run", "untestable") or not found:
         return v.why
@@ -98,11 +147,12 @@ def _parts(v: Verdict) -> str:
 
 
 def _counts(parts: Sequence[Reckoned]) -> str:
-    """Each count in short; of many those that fail, and how many hold."""
+    """Each count in short; of many those that fail (where none does, the nearest to failing), and how many hold."""
     if len(parts) <= 3:
         return "; ".join(map(counted, parts))
-    failed = [counted(r) for r in parts if not r.holds]
-    return f"{len(parts) - len(failed)} of {len(parts)} counts hold" + "".join(f"; {line}" for line in failed)
+    failed = [r for r in parts if not r.holds]
+    told = [f"{len(parts) - len(failed)} of {len(parts)} counts hold", *map(counted, failed)]
+    return "; ".join(told if failed else [*told, f"nearest to failing: {counted(max(parts, key=lambda r: r.strain))}"])
 
 
 def brief(t: Tested) -> str:
@@ -110,10 +160,9 @@ def brief(t: Tested) -> str:
     e, unit = t.estimate, t.contrast.measure.unit
     assert e is not None
     d = DIGITS.get(unit, 3)
-    shown = f"{e.mean:+.{d}f} [{e.low:+.{d}f}, {e.high:+.{d}f}] {'points' if unit == '%' else unit}".replace("-", "−")
-    p = t.p_against if t.fails else t.p
+    shown = f"{_effect(e, d)} {'points' if unit == '%' else unit}"
     needs = f" (needs {wanted(t.contrast)})" if t.contrast.margin else ""
-    return f"{t.contrast.name}: {t.outcome}, {shown}{needs}, {p_value(p)}, {sizes(e)}"
+    return f"{t.contrast.name}: {t.outcome}, {shown}{needs}, {_p(t)}, {sizes(e)}"
 
 
 def short_md(scale: Scale, verdicts: Sequence[Verdict]) -> str:

@@ -68,11 +68,14 @@ def serve(task: Task, measure: Measure, store: Store, pipe: Connection) -> Messa
 
 
 def made_meanwhile(task: Task, store: Store) -> Record | None:
-    """The record that another process has left since; also where the run failed there, which would fail here."""
-    if store.stamp(task.run) in (None, task.before):
-        return None
+    """The record that another process has left since the plan, for the holder of the run's lock.
+
+    A plan asks for no run that is done: one that is, is new. One that failed is so by its stamp, and would fail here.
+    """
     with suppress(Damaged):
-        return store.whole(task.run.id, task.run.scale)
+        found = store.whole(task.run.id, task.run.scale)
+        if found is not None and (found.status == "done" or store.stamp(task.run) != task.before):
+            return found
     return None
 
 

@@ -27,7 +27,7 @@ from methods.probe import Pool, small_sources
 from methods.quotas import kept_and_quotas
 from methods.selection.uniform import Uniform
 from methods.streams import Streams
-from suites.heldout import clustered_mean
+from suites.clusters import clustered_mean
 from suites.suite import Evaluation
 
 Floats = npt.NDArray[np.float64]

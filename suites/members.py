@@ -21,9 +21,9 @@ from methods.stacked import stacked
 from suites.calibration.suite import NAME as CALIBRATION
 from suites.calibration.suite import answers_of
 from suites.calibration.suite import scores as calibration
+from suites.clusters import clustered_mean
 from suites.evaluate import evaluate as measured
 from suites.evaluate import together
-from suites.heldout import clustered_mean
 from suites.suite import Call, Evaluation, Score
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from repro.papers.rates import Trial, Tuned
 from repro.study import Arm, Metric, Record, Run
@@ -28,6 +29,9 @@ class Memory:
 
     def samples(self, run_id: str) -> pd.DataFrame:
         return self._samples[run_id]
+
+    def table(self, run_id: str) -> pa.Table:
+        return pa.Table.from_pandas(self._samples[run_id], preserve_index=False)
 
     def curve(self, run_id: str) -> pd.DataFrame:
         return self._curves[run_id]

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from repro import words
 from repro.claimed import FEW, OPEN, ORDER, SAME, compared, listed, parts, show, tried_at
-from repro.claims import Claim, Contrast, OfItems, Paper
+from repro.claims import Claim, Contrast, Control, OfItems, Paper
 from repro.commands.screen import WIDTH
 from repro.papers import PAPERS, rates
 from tests.fake_study import tuned_rates
@@ -81,6 +81,24 @@ def test_where_a_claim_can_be_tried_follows_from_its_arms() -> None:
     missing = Contrast("x", "nobody", "lisa", OfItems("heldout", "loss", "nats", higher=False))
     other = replace(lisa, claims=lambda scale: (replace(of("lisa", "C5"), contrasts=(missing,)),))
     assert tried_at(other, "C5")["tiny"] == "no arm nobody"
+
+
+def test_a_claim_of_untrained_arms_can_be_tried_and_its_controls_are_looked_at() -> None:
+    found = PAPERS["lisa"]
+    loss = OfItems("heldout", "loss", "nats", higher=False)
+    vanilla, lisa, full = (next(a for a in found.arms("tiny") if a.name == name) for name in ("vanilla", "lisa", "full"))
+    arms = (vanilla, replace(vanilla, name="other"), lisa, full, replace(full, name="once", seeds=(0,)))
+
+    def at(claim: Claim) -> str:
+        return tried_at(replace(found, arms=lambda scale: arms, claims=lambda scale: (claim,)), claim.id)["tiny"]
+
+    bare = Claim("C1", "a", "b", "c", (Contrast("x", "vanilla", "other", loss),))
+    trained = replace(bare, contrasts=(Contrast("x", "lisa", "full", loss),))
+    assert (at(bare), at(trained)) == ("yes", "yes")
+    for arm, answer in (("nobody", "no arm nobody"), ("once", FEW), ("vanilla", "yes")):
+        control = Control("y", (Contrast("y", "lisa", arm, loss),), "z")
+        assert at(replace(trained, controls=(control,))) == answer
+        assert at(replace(bare, controls=(control,))) == answer
 
 
 def test_a_comparison_is_told_with_arms_metric_and_margin() -> None:

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from methods.parts import Refused
+from suites.clusters import clustered_mean
 from suites.data import DataSet, load_examples, read
 from suites.encode import Text, encode
-from suites.heldout import clustered_mean, evaluate
+from suites.heldout import evaluate
 from tests.reading import byte_tokenizer, reader, write_rows, write_set
 
 ROWS = [{"question": f"What is {i}?", "answer": f"It is {i}.", "fact": f"f{i % 3}", "source": "sums"} for i in range(40)]

@@ -9,16 +9,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from repro import verdict
 from repro.bootstrap import Estimate, estimate, skewed, unskewed
 from repro.error_rates import Population
 from repro.evidence import Series
-from repro.power import POWER, chance, seeds_needed
+from repro.power import POWER, Part, chance, seeds_needed
 from repro.simulated import (
     ANSWERS,
+    FLIPS,
+    FLIPS_50,
+    FLIPS_MANY,
+    FLIPS_OWN,
     LOSS,
     LOSS_5,
+    RARE,
     RUNS,
     RUNS_5,
     SKEWED,
@@ -45,13 +51,15 @@ def called(value: object) -> str:
 
 @pytest.mark.parametrize(("shape", "name"), [
     (ANSWERS, "above 0"), (ANSWERS, "within"), (LOSS, "above its margin"), (LOSS_5, "at least"), (RUNS, "above 0"),
-    (RUNS_5, "within"), (RUNS, "three contrasts"), (RUNS, "eight claims"), (TEN, "above 0")], ids=called)
+    (RUNS_5, "within"), (RUNS, "three contrasts"), (RUNS, "eight claims"), (TEN, "above 0"),
+    (FLIPS, "above 0"), (FLIPS_50, "above 0"), (FLIPS_OWN, "within"), (RARE, "at least"), (FLIPS_MANY, "at least")], ids=called)
 def test_a_true_null_is_supported_in_at_most_five_percent_of_studies(shape: Shape, name: str) -> None:
     assert not run(null(shape, name)).too_many
 
 
 @pytest.mark.parametrize(("shape", "name"), [
-    (ANSWERS, "at least"), (RUNS, "above 0"), (RUNS, "three contrasts"), (SKEWED, "at least")], ids=called)
+    (ANSWERS, "at least"), (RUNS, "above 0"), (RUNS, "three contrasts"), (SKEWED, "at least"),
+    (FLIPS, "above 0"), (RARE, "within")], ids=called)
 def test_what_is_true_is_refuted_in_at_most_five_percent_of_studies(shape: Shape, name: str) -> None:
     assert not run(null(shape, name, "refuted")).too_many
 
@@ -67,7 +75,7 @@ def test_a_true_effect_is_supported_as_often_as_was_planned(shape: Shape, errors
 
 def test_the_number_of_seeds_that_is_asked_for_is_enough() -> None:
     effect = 2.0 * ANSWERS.error
-    n = seeds_needed(ANSWERS.known(effect), "above", 0.0)
+    n = seeds_needed([Part(ANSWERS.known(effect), "above", 0.0)])
     assert n is not None
     assert n > ANSWERS.seeds + 1
     asked = replace(ANSWERS, seeds=n)
@@ -97,6 +105,21 @@ def test_skewness_is_taken_out_but_for_one_percent(monkeypatch: pytest.MonkeyPat
     assert not run(null(VERY_SKEWED, "above 0"), 2000).above(0.06)
     judged_with(monkeypatch, lambda series, e: replace(e, skew=0.0))
     assert run(null(VERY_SKEWED, "above 0"), 2000).above(0.06)
+
+
+@pytest.mark.parametrize("name", ["at least", "within"])
+def test_flips_judged_without_an_exact_test_are_caught(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    judged_with(monkeypatch, lambda series, e: replace(e, few=None, stderr=max(e.stderr, 1e-12)))
+    assert run(null(RARE, name), 400).too_many
+
+
+def test_halls_transformation_alone_is_caught_where_few_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hall(e: Estimate, threshold: float) -> float:
+        t = (e.mean - threshold) / max(e.stderr, 1e-12)
+        return float(stats.t.sf(unskewed(t, e.skew), e.df))
+
+    monkeypatch.setattr(Estimate, "p_above", hall)
+    assert run(null(FLIPS, "above 0"), 600).too_many
 
 
 def test_eight_claims_without_holm_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,23 +170,23 @@ def test_redrawing_shows_the_spread_that_is_there() -> None:
 def test_more_seeds_help_where_seeds_or_what_is_left_vary_and_not_where_items_alone_do() -> None:
     of_seeds = Estimate(0.1, 0.1, 0, 0, 2, 3, 80, 20, by_seed=0.01, by_item=0.0001)
     small = replace(of_seeds, mean=0.05)
-    first, second = (seeds_needed(e, "above", 0.0) for e in (of_seeds, small))
+    first, second = (seeds_needed([Part(e, "above", 0.0)]) for e in (of_seeds, small))
     assert first is not None
     assert second is not None
     assert second > first
-    assert seeds_needed(replace(of_seeds, by_item=1.0), "above", 0.0) is None
+    assert seeds_needed([Part(replace(of_seeds, by_item=1.0), "above", 0.0)]) is None
     left = replace(of_seeds, by_seed=0.01, by_item=0.01, by_both=0.01)
-    assert seeds_needed(left, "above", 0.0) is not None
-    assert seeds_needed(replace(of_seeds, seeds=0), "above", 0.0) is None
+    assert seeds_needed([Part(left, "above", 0.0)]) is not None
+    assert seeds_needed([Part(replace(of_seeds, seeds=0), "above", 0.0)]) is None
 
 
 def test_both_sides_of_par_take_more_seeds_than_one() -> None:
     e = Estimate(0.0, 0.1, 0, 0, 2, 3, 1, 1, by_seed=0.01, by_item=0.0)
-    one, both = (seeds_needed(e, goal, 0.2) for goal in ("at least", "within"))
+    one, both = (seeds_needed([Part(e, goal, 0.2)]) for goal in ("at least", "within"))
     assert one is not None
     assert both is not None
     assert both > one
-    assert chance(replace(e, mean=1.0), "within", 0.2, 5) > 0.9  # decided, the other way
+    assert chance([Part(replace(e, mean=1.0), "within", 0.2)], 5) > 0.9  # decided, the other way
 
 
 def test_a_population_is_like_the_series_it_was_made_of_but_for_its_effect() -> None:

@@ -6,18 +6,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from methods.parts import Refused
-from repro.execute import Means, execute
+from repro.execute import TRIES, Means, Pool, execute
 from repro.locks import alone, among, free, single
+from repro.plan import standing
 from repro.store import Store
 from repro.study import Run
-from tests.engine_fakes import opener, run
+from repro.worker import failed
+from tests.engine_fakes import opener, result, run
 
 HERE = Path(__file__).resolve().parent
 
@@ -156,3 +158,31 @@ def test_a_worker_ends_with_their_parent(tmp_path: Path, number: signal.Signals)
     until(lambda: not alive(worker))
     assert ("KeyboardInterrupt" in errors) == (number is signal.SIGINT)
     assert not list(tmp_path.rglob("*.json"))
+
+
+def test_a_run_that_another_call_made_since_the_plan_is_taken_over(tmp_path: Path) -> None:
+    store, heard, names = Store(tmp_path), Heard(), ("fine", "raise")
+    assert not any(standing(run(n), store).done for n in names)
+    store.put(*result(run("fine"), 0.25))
+    store.put(*failed(run("raise"), "an earlier call"))  # a failed one is tried again, as every call does
+    failures = execute([run(n) for n in names], opener, store, Means(1, 1), heard)
+    found = store.get(run("fine").id)
+    assert found is not None
+    assert found.metrics["mmlu"]["acc"].value == 0.25, "not made again"
+    assert heard.of["fine"][-1] == "done"
+    assert list(failures) == [run("raise").id]
+    assert "ZeroDivisionError" in failures[run("raise").id]
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before the pool", "after"])
+def test_a_lost_run_that_another_call_finished_stays_done(tmp_path: Path, before: bool) -> None:
+    store, heard, one = Store(tmp_path), Heard(), run("die")
+    if before:
+        store.put(*result(one, 0.25))
+    pool = Pool(opener, store, Means(1, 1), heard, deque([one]))
+    if not before:
+        store.put(*result(one, 0.25))
+    for _ in range(TRIES):
+        pool.lose(one, "was killed", 0)
+    assert store.done(one.id, "tiny")
+    assert (pool.failures, heard.of["die"][-1]) == ({}, "done")

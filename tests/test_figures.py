@@ -13,7 +13,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from repro import canvas, look, plot, plot_pareto
+from repro import canvas, look, plot, plot_dots, plot_pareto
 from repro.claims import FigureSpec
 from repro.leaderboard import boards
 from repro.papers import PAPERS
@@ -37,11 +37,17 @@ class Shown:
 
 
 @pytest.fixture(scope="module")
-def figures(tmp_path_factory: pytest.TempPathFactory) -> list[Shown]:
-    """Every figure at the tiny scale, made and laid out, not written."""
-    folder, store, scale, made = tmp_path_factory.mktemp("figures"), Store(REFERENCE), get("tiny"), list[Figure]()
+def figures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Shown]]:
+    """Every figure at the tiny scale, made and laid out, not written; in its style also while it is looked at, for ticks are made
+    anew."""
+    with matplotlib.rc_context(look.STYLE):
+        yield _every(tmp_path_factory.mktemp("figures"))
+
+
+def _every(folder: Path) -> list[Shown]:
+    store, scale, made = Store(REFERENCE), get("tiny"), list[Figure]()
     shown = []
-    with pytest.MonkeyPatch.context() as patch, matplotlib.rc_context(look.STYLE):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(canvas, "write", lambda title, make, files: made.append(_placed(canvas.finished(title, make))))
         for paper in PAPERS.values():
             evidence = evidence_of(paper, scale, store)
@@ -140,6 +146,74 @@ def _troubles(figure: Figure) -> list[str]:
     return [*["something is cut off"] * bool(cut), *["a legend lies over data"] * bool(over),
             *(f"{one.get_text()!r} over {other.get_text()!r}" for one, other in pairs
               if not (one.get_rotation() % 90 and other.get_rotation() % 90))]  # slanted text is smaller than its box
+
+
+@there
+def test_the_words_of_an_axis_are_no_longer_than_it(figures: list[Shown]) -> None:
+    for shown in figures:
+        for axes in (a for a in shown.figure.axes if a.get_visible() and a.get_ylabel()):
+            label, lines = axes.yaxis.label, axes.get_ylabel().split("\n")
+            assert label.get_window_extent().height <= 1.03 * axes.get_window_extent().height, (shown.name, lines)
+            assert len(lines) == 1 or len(lines[-1]) > 3, (shown.name, lines)
+
+
+@there
+def test_no_marker_hides_its_interval(figures: list[Shown]) -> None:
+    """The ends of an interval are taller than the marker, so that they are seen even where they lie within it."""
+    dots = [axes for s in figures if s.spec is not None and s.spec.draws == "dots" for axes in s.figure.axes]
+    found = [(c.lines[0], cap) for axes in dots for c in axes.containers for cap in c.lines[1]]
+    assert len(found) > 20
+    assert all(cap.get_markersize() > line.get_markersize() + 2 for line, cap in found)
+
+
+@there
+def test_baselines_are_half_filled(figures: list[Shown]) -> None:
+    found = {f"{s.name} {line.arm}" for s in figures if s.spec for line in s.spec.lines if line.group == "baseline"}
+    assert found >= {"colm methods-and-controls random-2x", "colm methods-and-controls random-4x"}
+    half = [line for s in figures for axes in s.figure.axes for line in axes.lines if line.get_fillstyle() == "left"]
+    assert len(half) == len(found)
+    for s in figures:
+        groups = {line.group for line in s.spec.lines} if s.spec and s.spec.draws == "dots" else set()
+        if "baseline" in groups:
+            assert {text.get_text() for text in s.figure.legends[0].get_texts()} >= {"method", "baseline", "control"}
+
+
+@there
+def test_speed_shows_what_is_claimed_and_what_is_tested(figures: list[Shown]) -> None:
+    (shown,) = [s for s in figures if s.spec is not None and s.spec.draws == "speed"]
+    axes = shown.figure.axes[0]
+    levels = {round(float(line.get_ydata()[0]), 9) for line in axes.lines if len(set(line.get_ydata())) == 1}
+    assert levels >= {20.0, 5.0}
+    assert [t.get_text() for t in axes.texts] == ["claimed: up to 20x", "tested (C1): 5x"]
+    assert axes.get_ylim()[1] > 20
+    assert shown.spec is not None
+    assert "zo-sign" in {line.arm for line in shown.spec.lines}
+
+
+@there
+@pytest.mark.parametrize("name", ["lisa figure-8", "lisa figure-9", "lisa figure-10"])
+def test_lines_over_each_other_are_shown_apart_below(figures: list[Shown], name: str) -> None:
+    (shown,) = [s for s in figures if s.name == name]
+    above, below = shown.figure.axes
+    lines = [line for line in above.lines if not line.get_label().startswith("_")]
+    assert len(lines) == len(below.lines) == 3
+    for line, apart in zip(lines, below.lines, strict=True):
+        assert np.allclose(apart.get_ydata(), np.subtract(line.get_ydata(), lines[0].get_ydata()))
+        assert _look(line) == _look(apart)
+    most = max(np.abs(line.get_ydata()).max() for line in below.lines)
+    assert np.ptp(below.get_ylim()) < 3 * most < np.ptp(above.get_ylim())
+
+
+def test_the_legends_word_for_the_least_memory_is_that_of_the_table_and_is_explained(figures: list[Shown]) -> None:
+    table = memory_table.table_1()
+    for spec in (s for s in memory_table.figures() if s.id in ("figure-3", "table-1")):
+        (shown,) = [s for s in figures if s.name == f"lisa {spec.id}"]
+        words = {text.get_text() for text in shown.figure.legends[0].get_texts()}
+        assert plot_dots.LEAST in words
+        assert any(plot_dots.LEAST in column.label for column in table.columns)
+        assert f"{plot_dots.LEAST.capitalize()}: " in spec.note
+        assert "eager attention" in spec.note
+        assert "PyTorch's own" in spec.note
 
 
 def test_what_is_cut_off_or_overlaps_is_found() -> None:

@@ -13,7 +13,8 @@ from transformers import RobertaConfig, RobertaForMaskedLM
 
 from methods import papers
 from methods.examples import Example, collate
-from methods.fit import Diverged, Snapshot, Training, fit, mean_loss
+from methods.fit import Diverged, Snapshot, Training, fit
+from methods.losses import mean_loss
 from methods.objective.kl import KlToBase
 from methods.objective.nll import Nll
 from methods.parts import Refused

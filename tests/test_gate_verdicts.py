@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from repro.claims import Claim, Contrast, OfItems, Paper
+from methods.parts import Refused
+from repro.claims import Claim, Contrast, Control, Counted, OfItems, Paper
 from repro.evidence import Evidence
+from repro.gate import counts, promote
 from repro.gate.compare import compare
 from repro.gate.words import Check
+from repro.papers import PAPERS
 from repro.store import Store
 from repro.verdict import judge
 from tests.engine_fakes import arm
@@ -76,3 +79,61 @@ def test_the_papers_say_which_way_is_better(tmp_path: Path, monkeypatch: pytest.
     found = compare(fresh, reference, "tiny", {"fake": paper()})
     assert [(c.arm, c.name, c.outcome) for c in found.checks if c.outcome in ("better", "worse", "changed")] == [
         ("lisa", "heldout nll", "better")]
+
+
+# ------------------------------------------------------------------------------------------------------------- counts
+
+
+def counting(value: float | None, claims: tuple[Claim, ...] = (), limit: float = 1.0) -> Paper:
+    """A paper with a claim of a count, one whose control is of a count, and others."""
+    count = Counted("lisa's bytes", lambda: value, lambda: limit, "GiB")
+    less = Claim("C4", "lisa needs less", "here", "it needs more", counted=(count,))
+    tied = dataclasses.replace(BELOW, id="C5", controls=(Control("size", (), "its size", (count,)),))
+    return paper(claims=(less, tied, *claims))
+
+
+def counted(tmp: Path, was: float | None, is_: float | None, now: Study = STUDY) -> dict[str, Check]:
+    reference, fresh = Store(tmp / "reference"), now.write(tmp / "fresh")
+    made = promote.promotion(STUDY.write(tmp / "accepted"), reference, "tiny", (), known=(counting(was),))
+    promote.accept(made, "first")
+    found = compare(fresh, reference, "tiny", {"fake": counting(is_)})
+    return {c.arm: c for c in found.checks if c.kind == "verdict"}
+
+
+def test_a_count_that_no_longer_holds_flips_its_verdict_and_says_by_which_numbers(tmp_path: Path) -> None:
+    assert {k: c.outcome for k, c in counted(tmp_path / "same", 0.5, 0.5).items()} == {"C4": "same", "C5": "same"}
+    assert {k: c.outcome for k, c in counted(tmp_path / "near", 0.5, 0.9).items()} == {"C4": "same", "C5": "same"}
+    found = counted(tmp_path / "more", 0.5, 2.0)
+    assert (found["C4"].outcome, found["C5"].outcome) == ("worse", "better"), "the control explains the claim no more"
+    assert found["C4"].why == ('was "supported" and is "refuted"; lisa\'s bytes: was 0.5 against 1, is 2 against 1 GiB')
+    assert counted(tmp_path / "less", 2.0, 0.5)["C4"].outcome == "better"
+    assert counted(tmp_path / "gone", 0.5, None)["C4"].outcome == "worse"
+
+
+def test_counts_that_were_never_kept_are_not_called_the_same(tmp_path: Path) -> None:
+    reference, fresh = STUDY.write(tmp_path / "reference"), STUDY.write(tmp_path / "fresh")
+    found = compare(fresh, reference, "tiny", {"fake": counting(0.5, (OTHER,))})
+    verdicts = {c.arm: c for c in found.checks if c.kind == "verdict"}
+    assert {k: c.outcome for k, c in verdicts.items()} == {"C4": "skipped", "C5": "skipped", "C3": "same"}
+    assert "holds no counts" in verdicts["C4"].why
+
+
+def test_counts_of_papers_that_are_not_accepted_now_stay(tmp_path: Path) -> None:
+    store, reference = STUDY.write(tmp_path / "fresh"), Store(tmp_path / "reference")
+    place = counts.place(reference.root, "tiny")
+    place.parent.mkdir(parents=True)
+    other = {"C1": {"a": (1.0, None)}}
+    place.write_text(counts.text({"other": other, "fake": {"C9": {"b": (1.0, 2.0)}}}))
+    promote.accept(promote.promotion(store, reference, "tiny", (), known=(counting(0.5),)), "first")
+    kept = {"C4": {"lisa's bytes": (0.5, 1.0)}, "C5": {"size: lisa's bytes": (0.5, 1.0)}}
+    assert counts.read(reference.root, "tiny") == {"other": other, "fake": kept}
+    place.write_text("[1]")
+    with pytest.raises(Refused, match=r"counts\.json; because they are none"):
+        counts.read(reference.root, "tiny")
+
+
+def test_the_names_of_a_claims_counts_are_its_own() -> None:
+    for found in PAPERS.values():
+        for claim in found.claims("tiny"):
+            names = [name for name, _ in counts.every(claim)]
+            assert len(names) == len(set(names)), (found.name, claim.id)

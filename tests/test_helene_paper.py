@@ -110,8 +110,8 @@ def test_a_gain_stands_only_where_neither_step_nor_momentum_gives_it() -> None:
 
 
 def test_curvature_must_beat_one_number_a_block() -> None:
-    assert verdicts(helene=0.8)["C5b"] == "supported"
-    assert "one number a block" in verdicts(helene=0.8, helene_scalar=0.8)["C5b"]
+    assert verdicts(helene=0.9)["C5b"] == "supported"
+    assert "one number a block" in verdicts(helene=0.9, helene_scalar=0.9)["C5b"]
 
 
 def test_a_mean_over_cells_weighs_each_alike_and_knows_shared_items() -> None:

@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from repro import plot_pareto
 from repro.bootstrap import estimate
 from repro.claims import Contrast, OfItems
 from repro.evidence import Evidence
-from repro.leaderboard import costs
+from repro.leaderboard import costs, export
 from repro.leaderboard.boards import ONE_SEED
+from repro.leaderboard.entrants import made
 from repro.leaderboard.ties import Compared, two_sided
 from repro.study import SuiteCall
 from tests.fake_study import Memory
@@ -78,7 +80,7 @@ def test_methods_that_are_alike_are_seldom_told_apart() -> None:
 
 
 def test_a_metric_without_variance_ties_what_is_equal() -> None:
-    found = board(Study({"one": 0.5, "two": 0.5, "more": 0.6}, noise=0.0))
+    found = board(Study({"one": 0.5, "two": 0.5, "more": 0.9}, noise=0.0))
     assert letters(found) == {"More": "a", "One": "b", "Two": "b"}
     assert all(s.estimate and s.estimate.stderr < 1e-12 for s in found.ranked)
     assert next(c for c in found.pairs if c.estimate and c.estimate.mean == 0).p == 1.0
@@ -160,8 +162,10 @@ def test_nan_is_said_and_never_averaged_away() -> None:
     def broken(frame: pd.DataFrame, name: str, seed: int) -> pd.DataFrame:
         return frame.assign(correct=frame["correct"].where(frame.index > 0, np.nan)) if (name, seed) == ("bad", 1) else frame
 
-    bad = standing(board(Study(LEVELS, change=broken)), "Bad")
-    assert (bad.estimate, bad.rank, bad.why) == (None, None, "not a number in 1 of 240 values")
+    found = board(Study(LEVELS, change=broken))
+    assert {s.entrant.label for s in found.standings} == {"Good", "Same"}
+    assert [(t.label, t.kind, t.why.partition(":")[0]) for t in found.troubles] == [
+        ("Bad", "not measured", "1 of 240 values of MMLU are no finite numbers")]
 
 
 def test_one_method_alone_is_shown() -> None:
@@ -249,12 +253,83 @@ def test_equal_labels_are_told_apart_by_name() -> None:
 # ------------------------------------------------------------------------------------------------------- what it costs
 
 
+BASE = replace(arm("before", seeds=(0,)), stages=())
+PINS = {"weights": "w", "data alpaca-gpt4": "d", "code": "c"}
+
+
+def test_seconds_of_several_states_of_the_code_are_not_compared() -> None:
+    one = Study({"good": 0.9}, [arm("good")])
+    for pins, what in (({**PINS, "code": "later"}, "states of the code"), ({**PINS, "device": "cuda"}, "machines")):
+        two = Study({"bad": 0.5}, [arm("bad", 2.0)], name="other", pins=pins)
+        found = board(one, two)
+        assert [s.cost.train_s for s in found.standings] == [None, None]
+        assert not any("time" in s.fronts for s in found.standings)
+        assert f"no seconds are shown, for the runs are of 2 {what}" in found.notes
+        assert plot_pareto.panel(found, "time").points == ()
+        assert {str(e) for e in (row[export.HEADER.index("training (s)")] for row in export.to_table(found).rows)} == {"–"}
+
+
+def test_seconds_of_one_state_of_the_code_are_shown() -> None:
+    found = board(Study({"good": 0.9}, [arm("good")]), Study({"bad": 0.5}, [arm("bad", 2.0)], name="other"))
+    assert all(s.cost.train_s for s in found.standings)
+    assert not any("seconds" in note for note in found.notes)
+
+
+def test_other_machines_and_threads_are_other_ways_to_take_seconds() -> None:
+    (record, *_) = Study({"good": 0.9}).fill(Memory()).records("tiny", "toy")
+    ways = {frozenset(made(r)) for r in (
+        record, replace(record, machine={"processor": "a", "cores": 2}), replace(record, machine={"processor": "b", "cores": 2}),
+        replace(record, content={**record.content, "threads": 8}))}
+    assert len(ways) == 4
+
+
+def test_a_base_model_that_is_better_is_alone_on_the_fronts() -> None:
+    found = board(Study({**LEVELS, "before": 0.95}, [*Study(LEVELS).arms, BASE]))
+    assert found.before is not None
+    assert found.before.fronts == ("optimizer state", "time")
+    assert [s.fronts for s in found.standings] == [()] * 3
+    assert found.against_base is not None
+    assert (found.against_base.better, set(found.against_base.worse)) == ((), {"Good", "Same", "Bad"})
+    assert export.remarks(found)[0].startswith("no method is better than the base model before training; 3 of 3 are worse")
+    told = "On 1 of 1 boards no method is better than the base model before training: tiny-world MMLU (%). "
+    assert told in export.readme([found])
+
+
+def test_a_method_counts_as_better_than_the_base_where_its_paired_interval_leaves_out_0() -> None:
+    found = board(Study({"good": 0.9, "close": 0.701, "before": 0.7}, [arm("good"), arm("close", 2.0), BASE], noise=0.05))
+    assert found.against_base is not None
+    assert (found.against_base.better, found.against_base.worse) == (("Good",), ())
+    assert "better than the base model before training: 1 of 2 (Good)" in export.remarks(found)[0]
+    assert standing(found, "Close").estimate.mean > found.before.estimate.mean  # type: ignore[union-attr]
+    assert export.unmoved([found]) == ""
+
+
+def test_less_loss_than_the_bases_is_better() -> None:
+    call = SuiteCall("heldout:alpaca-gpt4")
+    arms = [arm("good", suites=(call,)), replace(BASE, suites=(call,))]
+
+    def as_loss(frame: pd.DataFrame, name: str, seed: int) -> pd.DataFrame:
+        return frame.assign(suite="heldout", nll=frame["correct"], tokens=3)
+
+    found = board(Study({"good": 0.5, "before": 0.9}, arms, change=as_loss))
+    assert found.against_base is not None
+    assert found.against_base.better == ("Good",)
+
+
+def test_a_few_bytes_more_keep_no_method_off_the_front() -> None:
+    state = {"plain": 700_752.0, "more": 700_776.0, "much": 1_400_000.0}
+    cost = {name: {"state_bytes_peak": n} for name, n in state.items()}
+    found = board(Study({"plain": 0.6, "more": 0.9, "much": 0.8}, cost=cost))
+    assert {s.entrant.label: "optimizer state" in s.fronts for s in found.standings} == {
+        "Plain": False, "More": True, "Much": False}
+
+
 def test_fronts_go_by_state_and_by_time() -> None:
     cost = {"good": {"state_bytes_peak": 100.0, "train_s": 9.0}, "cheap": {"state_bytes_peak": 1.0, "train_s": 9.0},
             "worse": {"state_bytes_peak": 100.0, "train_s": 1.0}}
     found = board(Study({"good": 0.9, "cheap": 0.7, "worse": 0.6}, cost=cost))
     assert {s.entrant.label: s.fronts for s in found.standings} == {
-        "Good": ("memory", "time"), "Cheap": ("memory",), "Worse": ("time",)}
+        "Good": ("optimizer state", "time"), "Cheap": ("optimizer state",), "Worse": ("time",)}
 
 
 def test_costs_that_no_record_holds_are_none_and_on_no_front() -> None:
@@ -280,3 +355,4 @@ def test_a_member_is_charged_its_part_and_an_ensemble_keeps_all_members() -> Non
     assert member.train_s is not None
     assert member.train_s.mean == pytest.approx(1.4)
     assert (member.steps, ensemble.steps) == (2, 10)
+    assert (member.passes, ensemble.passes) == (1, 5)

@@ -74,7 +74,7 @@ def test_markdown_and_latex_hold_every_method_with_its_sizes(folder: Path) -> No
 
 def test_json_holds_every_test_of_a_pair(folder: Path) -> None:
     (found,) = json.loads((folder / "leaderboard.json").read_text())
-    assert found["measure"] == {"label": "MMLU", "unit": "%", "higher_is_better": True, "column": "correct"}
+    assert found["measure"] == {"label": "tiny-world MMLU", "unit": "%", "higher_is_better": True, "column": "correct"}
     assert len(found["pairs"]) == 3
     assert all(p["n_seeds"] >= 2 and p["n_items"] == 80 and 0 <= p["p_holm"] <= 1 for p in found["pairs"])
     assert {(p["first"], p["second"]) for p in found["pairs"] if p["differs"]} == {
@@ -116,7 +116,8 @@ def test_peft_files_have_its_keys_and_null_where_nothing_is_known(folder: Path) 
     assert (config["seed"], config["max_steps"], config["optimizer_type"]) == (2, 10, "AdamW")
     assert (train["status"], train["train_time"], train["num_trainable_params"], train["file_size"]) == ("success", 8.0, 5, None)
     assert train["metrics"] == [{"step": 10, "test accuracy": 0.5, "train loss": 1.5, "train samples": 40,
-                                 "train total tokens": 99, "test mmlu acc": 0.5}]
+                                 "train total tokens": 99, "test tiny-world mmlu acc": 0.5}]
+    assert list(meta["dataset_info"]) == ["tiny-world alpaca-gpt4"]
     assert meta["package_info"]["torch-version"] == "0"
     assert meta["package_info"]["peft-version"] is None
 
@@ -138,12 +139,74 @@ def test_a_lora_bears_peft_s_names() -> None:
 # ------------------------------------------------------------------------------------------------------------ figures
 
 
-def test_points_of_nearly_one_cost_are_moved_apart_and_keep_their_order() -> None:
-    places = [0.5, 0.1, 0.52, 0.9, 0.5]
-    moved = plot_pareto.beside(places)
-    assert [moved[1], moved[3]] == [0.0, 0.0]
-    assert moved[0] < moved[4] < moved[2]
-    assert sum(moved) == 0
+def test_markers_stand_at_their_cost_unless_they_would_hide_each_other() -> None:
+    step = plot_pareto.STEP
+    places = [(50.0, 0.0, 9.0, False), (10.0, 0.0, 9.0, False), (50.0, 3.0, 12.0, True), (50.0, 20.0, 30.0, False),
+              (51.0, 0.0, 9.0, False)]
+    moved = plot_pareto.aside(places)
+    assert moved[:4] == [step, 0.0, 0.0, 0.0]
+    assert moved[4] == 2 * step
+    assert plot_pareto.aside([(5.0, 0.0, 9.0, False)] * 4) == [0.0, step, 2 * step, 3 * step]
+
+
+def test_points_of_one_cost_are_joined_to_it_and_the_front_meets_its_markers() -> None:
+    levels = {f"m{i}": 0.6 + 0.001 * i for i in range(9)}
+    cost = {m: {"state_bytes_peak": 147_552.0} for m in levels} | {"before": {}}
+    base = replace(arm("before", seeds=(0,)), stages=())
+    found = board(Study({**levels, "before": 0.598}, [*Study(levels).arms, base], cost=cost))
+    of = plot_pareto.panel(found, "optimizer state")
+    with matplotlib.rc_context(look.STYLE):
+        figure = canvas.finished("t", lambda: plot_pareto.figure([of], "optimizer state", plot_pareto.styles([found])))
+    (axes,) = [a for a in figure.axes if a.get_visible()]
+    figure.draw_without_rendering()
+    at = 147_552 / 2**20
+    assert {round(p.cost[1], 9) for p in of.points} == {round(at, 9)}
+    ticks = [line for line in axes.lines if line.get_marker() == "|"]
+    assert len(ticks) == len(axes.texts) == 8
+    assert {float(line.get_xdata()[0]) for line in ticks} == {at}
+    assert {text.xy[0] for text in axes.texts} == {at}
+    (front,) = [line for line in axes.lines if line.get_label() == plot_pareto.FRONT]
+    for x, p in ((0.0, of.before), (at, of.points[0])):
+        assert p is not None
+        assert p.front
+        assert (x, pytest.approx(p.mean)) in list(zip(*map(list, front.get_data()), strict=True))
+        marker = next(c.lines[0] for c in axes.containers if c.lines[0].get_ydata()[0] == p.mean)
+        shown = marker.get_transform().transform((p.cost[1], p.mean))
+        assert shown == pytest.approx(axes.transData.transform((x, p.mean)), abs=1e-6)
+
+
+@pytest.mark.parametrize("factor", [2.0, 90.0])
+def test_no_axis_of_cost_begins_far_below_0(factor: float) -> None:
+    cost = {m: {"state_bytes_peak": 0.0 if m == "bad" else factor**i} for i, m in enumerate(LEVELS)}
+    found = board(Study(LEVELS, cost=cost))
+    of = plot_pareto.panel(found, "optimizer state")
+    axes = plot_pareto.figure([of], "optimizer state", plot_pareto.styles([found])).axes[0]
+    assert (axes.get_xscale() == "linear") == (factor < plot_pareto.WIDE)
+    (at, _), _ = (axes.transScale + axes.transLimits).transform([(0.0, 50.0), (1.0, 50.0)])
+    assert 0.005 < at < 0.1
+
+
+def test_a_stand_in_is_named_as_one_in_every_format(folder: Path) -> None:
+    for ending in ("md", "tex", "json", "csv"):
+        text = (folder / f"leaderboard.{ending}").read_text()
+        for words in ("embedded model in place of TinyLlama", "tiny-world alpaca-gpt4", "tiny-world MMLU"):
+            assert words in text, (ending, words)
+    (group,) = write([STUDY.paper()], get("tiny"), STUDY.fill(Memory()), folder)
+    assert group.title == "embedded model in place of TinyLlama, trained on tiny-world alpaca-gpt4"
+    found = board(STUDY)
+    assert plot_pareto.panel(found, "time").title.startswith("tiny-world MMLU (%)")
+    real = replace(found, contest=replace(found.contest, scale="paper"))
+    assert (real.setting, real.title.partition(",")[0]) == ("tinyllama, trained on alpaca-gpt4", "MMLU (%)")
+
+
+def test_the_passes_of_scoring_have_a_column_where_ensembles_are() -> None:
+    reference = Store(Path(export.__file__).resolve().parents[2] / "results" / "reference")
+    found = boards.of([PAPERS["lora_ensembles"]], "tiny", reference)
+    made = export.to_table(found[0])
+    at = made.header.index(export.SCORING)
+    assert {row[at] for row in made.rows if "ensemble of 5" in str(row[1])} == {"5"}
+    assert {row[at] for row in made.rows if "ensemble of 5" not in str(row[1])} == {"1"}
+    assert export.SCORING not in export.to_table(board(STUDY)).header
 
 
 def test_a_method_keeps_its_colour_on_every_board() -> None:
@@ -154,7 +217,7 @@ def test_a_method_keeps_its_colour_on_every_board() -> None:
     assert style == plot_pareto.styles([again, first])
 
 
-@pytest.mark.parametrize("cost", ["memory", "time"])
+@pytest.mark.parametrize("cost", ["optimizer state", "time"])
 def test_every_point_and_interval_lies_within_its_axes_and_the_legend_outside(cost: plot_pareto.Cost) -> None:
     levels = {f"m{i}": 0.5 + 0.03 * i for i in range(10)}
     bytes_of = {m: {"state_bytes_peak": float(i % 3) * 2.0**20, "train_s": 1.0 + 100 * (i % 2)} for i, m in enumerate(levels)}

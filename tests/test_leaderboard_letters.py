@@ -64,3 +64,16 @@ def test_the_front_is_what_nothing_beats(points: list[tuple[int, int]]) -> None:
     found = front(points)
     assert set(found) == slow.front(points)
     assert [points[i][0] for i in found] == sorted(points[i][0] for i in found)
+    assert bool(found) == bool(points)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(98, 103), st.integers(0, 5)), min_size=1, max_size=9))
+def test_costs_within_one_per_cent_are_equal(points: list[tuple[int, int]]) -> None:
+    assert set(front(points)) == slow.front(points) != set()
+
+
+def test_a_little_more_cost_for_more_quality_is_on_the_front_and_takes_the_other_off() -> None:
+    assert front([(700_752, 1.0), (700_776, 2.0)]) == [1]
+    assert front([(700_752, 2.0), (700_776, 2.0)]) == [0, 1]
+    assert front([(100, 1.0), (102, 2.0)]) == [0, 1]

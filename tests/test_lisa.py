@@ -64,6 +64,20 @@ def test_the_same_blocks_move_for_k_steps_and_every_block_moves_in_time():
     assert frozenset().union(*drawn) == {0, 1, 2, 3}
 
 
+@pytest.mark.parametrize("recipe", [papers.lisa(lr=1e-2, gamma=0), papers.lisa(lr=1e-2, gamma=1, K=3),
+                                    papers.lisa_fixed(lr=1e-2, gamma=2), papers.lora(lr=1e-2)], ids=str)
+def test_those_that_ever_move_are_those_that_moved(recipe):
+    """Asked at the start, for the whole run; the draws are as they are unasked."""
+    asking, silent = (fit(toy_llama(), recipe, toy_examples(), TRAINING, STREAMS, pad_id=PAD) for _ in range(2))
+    first, _ = next(asking), next(silent)
+    ever = {w.name for w in first.ever}
+    drawn, unasked = ([{w.name for w in s.active} for s in stream] for stream in (asking, silent))
+    assert drawn == unasked
+    assert ever == set().union(*drawn)
+    still = isinstance(recipe.scope, Lisa) and (recipe.scope.fixed or not recipe.scope.gamma)
+    assert (len(ever) < len(first.weights)) == still
+
+
 def test_a_fixed_draw_never_changes():
     rows = run(toy_llama(), papers.lisa_fixed(lr=1e-2, gamma=2))
     assert len({frozenset(moved) for _, moved, _, _ in rows}) == 1

@@ -175,7 +175,7 @@ def test_counts_are_judged_without_chance(parts, control, word, shown):
     claim = Claim("C", "s", "table", "more", controls=controls, counted=tuple(map(counted, parts)))
     found = _verdict(claim, Records(), (), None, None, 0.05)  # type: ignore[arg-type]
     assert (found.word, found.headline, found.p) == (word, shown, None)
-    assert all("against" in in_words(r) or "not run" in in_words(r) for r in found.counted)
+    assert all("(asked: at most 10)" in in_words(r) or "not run" in in_words(r) for r in found.counted)
 
 
 # --------------------------------------------------------------------------------------------------------- command

@@ -9,7 +9,8 @@ import torch
 
 from methods import directions
 from methods.fit import Training, fit
-from methods.parts import Clock, Dense, Gradient, Refused, Seeded, State
+from methods.gradients import Dense, Gradient, Seeded
+from methods.parts import Clock, Refused, State
 from methods.recipe import Recipe
 from methods.scope.full import Full
 from methods.streams import Streams

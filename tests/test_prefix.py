@@ -8,7 +8,8 @@ import torch
 from peft import PeftModel
 from torch import Tensor, nn
 
-from methods.fit import fit, mean_loss
+from methods.fit import fit
+from methods.losses import mean_loss
 from methods.parts import Attached, Refused, Role
 from methods.recipe import Recipe
 from methods.scope.lora import Lora

@@ -324,7 +324,7 @@ def test_a_curve_is_drawn_thinned_and_what_stays_is_said() -> None:
     columns: dict[str, list[object]] = {
         "step": [*range(steps), *range(steps), 0], "kind": ["train_loss"] * steps + ["active"] * steps + ["train_loss"],
         "layer": [None] * (2 * steps + 1), "value": [*(1 / (s + 1) for s in range(steps)), *[5.0] * steps, float("nan")]}
-    found = curves.of(columns)
+    found = curves.of(pa.table(columns))
     (loss,) = found.figures
     assert loss.svg.count(",") >= 50
     assert loss.svg.count("<polyline") == 1
@@ -333,7 +333,7 @@ def test_a_curve_is_drawn_thinned_and_what_stays_is_said() -> None:
                               "1 values of the curve are not numbers and are not drawn")
     assert svg.ticks(0.0, 10.0) == [0.0, 5.0, 10.0]
     assert [svg.shown(v) for v in (0.0, 250000.0, 1.5e6, -0.5, 1e-5)] == ["0", "250k", "1.5M", "−0.5", "1e−5"]
-    assert "&lt;b&gt;" in svg.chart([svg.Line("l", (0.0, 1.0), (1.0, 1.0))], "x", "<b>", "about")
+    assert "&lt;b&gt;" in svg.chart([svg.Line("l", np.array([0.0, 1.0]), np.array([1.0, 1.0]))], "x", "<b>", "about")
 
 
 def test_samples_come_from_all_suites_in_turn_texts_first() -> None:

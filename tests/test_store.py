@@ -3,15 +3,22 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import json
 import math
 import os
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from methods.parts import Refused
+from repro import files
 from repro.schema import Damaged
 from repro.store import Store
+from repro.study import Record
 from tests.engine_fakes import record, result, run
 
 
@@ -128,3 +135,82 @@ def test_a_missing_run_is_named(tmp_path: Path) -> None:
     assert Store(tmp_path).get("nope") is None
     with pytest.raises(Refused, match="nope"):
         Store(tmp_path).samples("nope")
+
+
+# ---------------------------------------------------------------------------------- while others write, and without checksums
+
+
+def test_a_file_that_goes_while_it_is_read_is_no_record(tmp_path: Path) -> None:
+    """A name that leads nowhere: listed, and gone when it is opened."""
+    store, one, gone = Store(tmp_path), run("a"), run("b")
+    store.put(*result(one))
+    (tmp_path / "tiny" / f"{gone.id}.json").symlink_to(tmp_path / "nowhere")
+    store.write_index("tiny", "fake", [one, gone])
+    assert [r.run_id for r in store.all("tiny")] == [one.id]
+    assert [r.run_id for r in store.readable("tiny")] == [one.id]
+    assert [r.run_id for r in store.records("tiny", "fake")] == [one.id]
+    assert (store.get(gone.id), store.whole(gone.id, "tiny"), store.done(gone.id, "tiny")) == (None, None, False)
+    for reading in (store.the, store.samples, store.curve):
+        with pytest.raises(Refused, match="has no record of it") as refusal:
+            reading(gone.id)
+        assert not isinstance(refusal.value, Damaged)
+
+
+@pytest.mark.parametrize("read", [lambda store, i: store.whole(i, "tiny"), lambda store, i: store.samples(i)],
+                         ids=["whole", "samples"])
+def test_a_record_that_is_replaced_while_it_is_read_is_not_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                                    read: Callable[[Store, str], Any]) -> None:
+    store, one = Store(tmp_path), run("a")
+    path, real = tmp_path / "tiny" / f"{one.id}.json", files.content_of
+    acts: list[Callable[[], None]] = []
+
+    def meanwhile(*words: Any) -> bytes:
+        """Before the first part is read, another process acts."""
+        while acts:
+            acts.pop(0)()
+        return real(*words)
+
+    monkeypatch.setattr(files, "content_of", meanwhile)
+    store.put(*result(one, 0.25))
+    acts += [lambda: store.put(*result(one, 0.75))]
+    found = read(store, one.id)
+    assert (found.metrics["mmlu"]["acc"].value if isinstance(found, Record) else found["correct"].item()) == 0.75
+    acts += [lambda: store.put(*result(one, 0.5)), path.unlink]  # it has come as far as the parts
+    try:
+        assert read(store, one.id) is None
+    except Refused as refusal:
+        assert type(refusal) is Refused  # noqa: PT017  of samples, which cannot be none
+
+
+def test_the_old_files_are_out_of_the_way_before_the_new_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To remove a file takes a disk milliseconds, which readers without a record would wait for."""
+    store, real, one = Store(tmp_path), Path.replace, run("a")
+    store.put(*result(one))
+    there: list[bool] = []
+    monkeypatch.setattr(Path, "replace", lambda a, b: (there.append(b.exists()), real(a, b))[1])
+    monkeypatch.setattr(Path, "unlink", lambda path, missing_ok=False: pytest.fail(f"{path} is removed"))
+    store.put(*result(one, 0.75))
+    assert there == [False] * 3
+    assert not list(tmp_path.rglob(".*"))
+
+
+@pytest.mark.parametrize("part", ["samples", "curve"])
+def test_without_checksums_what_is_no_parquet_is_damaged_and_nothing_else_is_raised(tmp_path: Path, part: str) -> None:
+    store, one = Store(tmp_path), run("a")
+    store.put(*result(one))
+    path = tmp_path / "tiny" / f"{one.id}.json"
+    values = json.loads(path.read_text())
+    path.write_text(json.dumps({k: v for k, v in values.items() if k not in ("schema", "code", "machine", "digests")}))
+    beside = path.with_suffix(f".{part}.parquet")
+    content, random, sound = beside.read_bytes(), np.random.default_rng(0), 0
+    for at in random.integers(0, 8 * len(content), 150):
+        harmed = bytearray(content)
+        harmed[at // 8] ^= 1 << at % 8
+        beside.write_bytes(harmed if at % 2 else content[:at // 8])
+        with suppress(Damaged):
+            files.frame(store.part(one.id, part))
+            sound += 1
+    assert sound < 75
+    beside.write_bytes(content[:-9])
+    with pytest.raises(Damaged, match=f"{beside.name}; because it is no Parquet"):
+        store.whole(one.id, "tiny")

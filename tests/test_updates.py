@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from methods.estimator.backprop import Backprop
-from methods.parts import Clock, Dense, Refused, Role, Seeded, State, Weight
+from methods.gradients import Dense, Seeded
+from methods.parts import Clock, Refused, Role, State, Weight
 from methods.streams import Streams
 from methods.update.adamw import AdamW
 from methods.update.galore import GaLore, basis

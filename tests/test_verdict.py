@@ -14,7 +14,8 @@ from repro.bootstrap import estimate
 from repro.claims import Claim, Contrast, Control, OfItems
 from repro.evidence import Evidence, Missing, Series
 from repro.study import Arm, Record, Run, Stage, SuiteCall
-from repro.verdict import holm, judge, put_to_test, verdict_json
+from repro.verdict import holm, judge, put_to_test
+from repro.verdict_json import verdict_json
 from tests.fake_study import Memory, curve_of, samples_of
 
 LOSS = OfItems("heldout", "loss", "nats", higher=False, column="correct")

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from methods import papers
 from methods.estimator.spsa import Spsa
-from methods.parts import Clock, Refused, Seeded, State
+from methods.gradients import Seeded
+from methods.parts import Clock, Refused, State
 from methods.streams import Streams
 from methods.update.adamw import AdamW
 from methods.update.conservative import Conservative

@@ -13,7 +13,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from methods.parts import Dense, Gradient, Loss, Refused, Role, Weight
+from methods.gradients import Dense, Gradient
+from methods.parts import Loss, Refused, Role, Weight
 from methods.streams import Streams
 
 

@@ -24,8 +24,9 @@ from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from methods import directions
+from methods.gradients import Gradient, Seeded
 from methods.modes import evaluating
-from methods.parts import Gradient, Loss, Refused, Seeded, Weight
+from methods.parts import Loss, Refused, Weight
 from methods.streams import Streams
 
 

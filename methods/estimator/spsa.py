@@ -31,8 +31,9 @@ import torch
 from torch import Tensor, nn
 
 from methods import directions
+from methods.gradients import Gradient, Seeded
 from methods.modes import evaluating
-from methods.parts import Gradient, Loss, Refused, Seeded, Weight
+from methods.parts import Loss, Refused, Weight
 from methods.streams import Streams
 
 

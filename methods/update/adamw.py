@@ -17,7 +17,8 @@ from typing import ClassVar
 import torch
 
 from methods.adam import DECAYED, Adam, StateDtype
-from methods.parts import Clock, Dense, Gradient, Role, Seeded, State
+from methods.gradients import Dense, Gradient, Seeded
+from methods.parts import Clock, Role, State
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ import torch
 
 from methods.adam import Adam, moments
 from methods.anatomy import adapter_factor
-from methods.parts import Clock, Dense, Gradient, Refused, Seeded, State
+from methods.gradients import Dense, Gradient, Seeded
+from methods.parts import Clock, Refused, State
 
 
 @dataclass(frozen=True)

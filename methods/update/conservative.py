@@ -19,7 +19,8 @@ from typing import ClassVar
 
 import torch
 
-from methods.parts import Clock, Gradient, Seeded, State
+from methods.gradients import Gradient, Seeded
+from methods.parts import Clock, State
 
 
 @dataclass(frozen=True)

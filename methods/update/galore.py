@@ -24,7 +24,8 @@ import torch
 from torch import Tensor
 
 from methods.adam import DECAYED, DTYPES, Adam, Slots, StateDtype, moments
-from methods.parts import Clock, Dense, Gradient, Refused, Role, State, Weight
+from methods.gradients import Dense, Gradient
+from methods.parts import Clock, Refused, Role, State, Weight
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,8 @@ import torch
 from torch import Tensor
 
 from methods.adam import DECAYED, DTYPES, StateDtype
-from methods.parts import Clock, Gradient, Refused, Role, Seeded, State, Weight
+from methods.gradients import Gradient, Seeded
+from methods.parts import Clock, Refused, Role, State, Weight
 
 SAMPLED = 4096
 """Entries of a weight that a quantile looks at."""

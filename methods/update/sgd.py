@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 from torch.optim.sgd import sgd
 
-from methods.parts import Clock, Dense, Gradient, Refused, Seeded, State, Weight
+from methods.gradients import Dense, Gradient, Seeded
+from methods.parts import Clock, Refused, State, Weight
 
 
 @dataclass(frozen=True)

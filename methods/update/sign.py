@@ -14,7 +14,8 @@ from typing import ClassVar, Literal
 
 import torch
 
-from methods.parts import Clock, Gradient, Seeded, State
+from methods.gradients import Gradient, Seeded
+from methods.parts import Clock, State
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from methods.adam import DECAYED, DTYPES, StateDtype
-from methods.parts import Clock, Gradient, Refused, Seeded, State, Weight
+from methods.gradients import Gradient, Seeded
+from methods.parts import Clock, Refused, State, Weight
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ def accept(reason: Reason, scale: ScaleName = "tiny", paper: Papers = None, arms
     from repro.gate import noise as noises
     from repro.gate import promote
     from repro.locks import alone
+    from repro.papers import PAPERS
     from repro.store import Store
 
     if not reason.strip():
@@ -36,7 +37,7 @@ def accept(reason: Reason, scale: ScaleName = "tiny", paper: Papers = None, arms
     which: Which = "all" if one_of("--arms", arms, ("core", "all")) == "all" else "core"
     promote.finish(reference, scale)
     with alone(out / "runs" / scale):
-        made = promote.promotion(Store(out / "runs"), Store(reference), scale, paper or (), which)
+        made = promote.promotion(Store(out / "runs"), Store(reference), scale, paper or (), which, tuple(PAPERS.values()))
         entry = promote.accept(made, reason)
     if machine:
         print(json.dumps(entry, indent=1, allow_nan=False))

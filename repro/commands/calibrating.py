@@ -16,8 +16,8 @@ from repro.commands.options import Json
 if TYPE_CHECKING:
     import pandas as pd
 
-PROBABILITIES = ("probabilities", "probs", "prob", "p", "softmax", "confidences")
-LOGITS = ("logits", "logprobs", "log_probs", "loglik", "loglikelihoods", "scores")
+PROBABILITIES = ("probabilities", "probability", "probs", "prob", "p", "softmax", "confidences")
+LOGITS = ("logits", "logit", "logprobs", "logprob", "log_probs", "log_prob", "loglik", "loglikelihoods", "scores", "score")
 LABELS = ("label", "labels", "gold", "target", "answer", "answer_idx", "correct_option", "y")
 
 

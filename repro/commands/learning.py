@@ -59,7 +59,7 @@ def train(
     """Train a model on data and report its held-out loss before and after."""
     from dataclasses import replace
 
-    from methods.parts import Dense
+    from methods.gradients import Dense
     from methods.refusals import check
     from methods.training import Training
     from repro.commands.recipes import recipe_of, settings_of

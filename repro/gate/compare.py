@@ -3,15 +3,16 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any, Literal
 
 from methods.parts import Refused
 from repro.claims import Measure, OfItems, OfMean, Paper
-from repro.gate import costs, curves, flips, noise, quality, words
-from repro.gate.lineup import Key, Lineup, Pair, Side
+from repro.gate import costs, curves, flips, noise, notes, quality
+from repro.gate.lineup import Key, Lineup, Pair, Side, planned
+from repro.gate.presence import absence, presence
 from repro.gate.quality import Directions, Test
 from repro.gate.words import Check, Judged
 from repro.store import Store
@@ -34,6 +35,8 @@ class Comparison:
     clock: costs.Clock = field(default_factory=costs.Clock)
     moved: dict[str, set[str]] = field(default_factory=dict)
     """Paper -> arms whose files differ at all."""
+    codes: set[str] = field(default_factory=set)
+    """The states of code that the fresh runs were made with."""
     runs: int = 0
 
     def read(self, keys: Sequence[Key]) -> tuple[list[Pair], quality.Arm | None]:
@@ -49,9 +52,13 @@ class Comparison:
         parts = [arms[i:i + size] for i in range(0, len(arms), size)]
         if len(parts) < 2 or "fork" not in multiprocessing.get_all_start_methods():
             self.share(arms)
-            return
-        for pipe in [self._hand_out(part) for part in parts]:
-            self.merge(_received(pipe))
+        else:
+            for pipe in [self._hand_out(part) for part in parts]:
+                self.merge(_received(pipe))
+        for (paper, arm), others in self.lineup.aliases.items():
+            if arm in self.moved.get(paper, ()):
+                for paper_, arm_ in others:
+                    self.moved.setdefault(paper_, set()).add(arm_)
 
     def share(self, arms: Sequence[Sequence[Key]]) -> Comparison:
         for keys in arms:
@@ -69,17 +76,18 @@ class Comparison:
     def _send(self, arms: Sequence[Sequence[Key]], pipe: Connection) -> None:
         try:
             found = self.share(arms)
-            pipe.send((found.checks, found.tests, found.clock, found.moved, found.runs))
+            pipe.send((found.checks, found.tests, found.clock, found.moved, found.codes, found.runs))
         except Refused as refusal:
             pipe.send(str(refusal))
 
-    def merge(self, found: tuple[list[Check], list[Test], costs.Clock, dict[str, set[str]], int]) -> None:
+    def merge(self, found: tuple[list[Check], list[Test], costs.Clock, dict[str, set[str]], set[str], int]) -> None:
         self.checks += found[0]
         self.tests += found[1]
         self.clock.merge(found[2])
         for paper, arms in found[3].items():
             self.moved.setdefault(paper, set()).update(arms)
-        self.runs += found[4]
+        self.codes |= found[4]
+        self.runs += found[5]
 
     def take(self, pairs: Sequence[Pair], arm: quality.Arm | None) -> None:
         """All checks of one arm."""
@@ -88,7 +96,9 @@ class Comparison:
             return
         both = arm.pairs
         self.runs += len(both)
-        if arm.moved or (arm.paper in self.judged and any(self._curves_differ(p) for p in both)):
+        self.codes |= {str(p.now.content["pins"]["code"]) for p in both if p.now and "code" in p.now.content.get("pins", {})}
+        papers = {arm.paper, *(paper for paper, _ in self.lineup.aliases.get((arm.paper, arm.name), ()))}
+        if arm.moved or (papers & self.judged and any(self._curves_differ(p) for p in both)):
             self.moved.setdefault(arm.paper, set()).add(arm.name)
         for found in arm.checks():
             if isinstance(found, Test):
@@ -105,9 +115,14 @@ class Comparison:
 
 def compare(fresh: Store, reference: Store, scale: str, papers: Mapping[str, Paper], only: Sequence[str] = (),
             arms: Literal["core", "all"] = "core") -> Judged:
-    """Every check of a scale. Raises Refused where nothing can be compared."""
+    """Every check of a scale, or of the papers in `only`. Raises Refused where there is no plan of one of these, and where
+    nothing can be compared."""
+    plans = planned(fresh, scale)
+    if absent := [name for name in dict.fromkeys(only) if name not in plans]:
+        raise Refused(f"cannot check scale {scale}; because {fresh.root} holds no plan of {', '.join(absent)}; "
+                      f"use `bash run_all.sh --scale {scale}` first")
     now = Side.fresh(fresh, scale, tuple(only), arms)
-    named = tuple(dict.fromkeys(key[0] for key in now.runs))
+    named = tuple(name for name in plans if not only or name in only)
     before = Side.reference(reference, scale, named)
     if not any(before.path(k).exists() and now.path(k).exists() for k in before.runs if k in now.runs):
         raise Refused(f"cannot check scale {scale}; because {fresh.root} and {reference.root} share no finished run; "
@@ -117,8 +132,10 @@ def compare(fresh: Store, reference: Store, scale: str, papers: Mapping[str, Pap
                             frozenset(p.name for p in known))
     comparison.walk()
     verdicts = [c for paper in known for c in flips.checks(paper, before, now, comparison.moved.get(paper.name, set()))]
-    checks = (*comparison.checks, *quality.settle(comparison.tests), *comparison.clock.checks(), *verdicts)
-    return Judged(scale, checks, comparison.runs, tuple(notes(comparison)))
+    gone = [] if only else [absence(name) for name in planned(reference, scale) if name not in plans]
+    checks = (*gone, *comparison.checks, *quality.settle(comparison.tests), *comparison.clock.checks(), *verdicts)
+    return Judged(scale, checks, comparison.runs,
+                  tuple(notes.of(comparison.floor, comparison.codes, comparison.clock.pace())))
 
 
 def _received(pipe: Connection) -> Any:
@@ -131,27 +148,6 @@ def _received(pipe: Connection) -> Any:
     if isinstance(found, str):
         raise Refused(found)
     return found
-
-
-def presence(pair: Pair) -> Iterator[Check]:
-    """Runs that are missing, failed, new, or no longer planned."""
-    paper, arm, seed = pair.key
-    check = Check(paper, arm, "run", f"seed {seed}", "worse")
-    was, is_ = pair.before, pair.now
-    if is_ is not None and is_.status == "failed":
-        yield _said(check, f"failed: {(is_.error or 'no reason was recorded').splitlines()[0]}")
-    elif is_ is None and was is not None and pair.asked:
-        yield _said(check, "missing: the reference has this run")
-    elif is_ is None and was is not None:
-        yield _said(check, "not run: an ablation" if pair.planned else "no longer planned", "skipped")
-    elif is_ is not None and was is None:
-        yield _said(check, "new: the reference has no such run", "skipped")
-    elif is_ is not None:
-        yield _said(check, "", "same")
-
-
-def _said(check: Check, why: str, outcome: words.Outcome = "worse") -> Check:
-    return Check(check.paper, check.arm, check.kind, check.name, outcome, why)
 
 
 def directions(papers: Sequence[Paper], scale: str) -> Directions:
@@ -169,19 +165,3 @@ def _items(measure: Measure) -> Sequence[OfItems]:
     if isinstance(measure, OfMean):
         return measure.of
     return (measure,) if isinstance(measure, OfItems) else ()
-
-
-def notes(comparison: Comparison) -> Iterator[str]:
-    floor = comparison.floor
-    if floor is None:
-        yield (f"No noise floor has been measured for this scale: {words.FALLBACK:g} of the metric's unit stands in, and "
-               "training paths are not judged (`python -m repro accept --noise FOLDER --noise FOLDER` measures it).")
-    else:
-        yield (f"Noise floor: {words.SAFETY:g} times the largest difference between {floor.repeats} repeats; "
-               f"{words.FALLBACK:g} of the metric's unit, and no look at the training path, where an arm was not repeated.")
-    pace = comparison.clock.pace()
-    if pace is None:
-        yield (f"Time was not compared: it takes {words.TIMED_RUNS} runs that trained for {words.TIMED_S:g} s or more, "
-               f"of arms with {words.TIMED_SEEDS} seeds or more.")
-    else:
-        yield f"Time: steps took {pace:.2f} times the reference's on the whole; arms are compared beyond that."

@@ -37,7 +37,10 @@ def same_stored(before: bytes, now: bytes) -> bool:
 
     True is certain; False may also be the same content written another way.
     """
-    return before == now or (bool(before and now) and _stored(before) == _stored(now))
+    try:
+        return before == now or (bool(before and now) and _stored(before) == _stored(now))
+    except UnicodeDecodeError:  # a column's name in the file's directory, which reading the file does not look at
+        return False
 
 
 def _stored(samples: bytes) -> dict[str, list[bytes]]:

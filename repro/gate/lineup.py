@@ -5,18 +5,23 @@ Nothing but names is held here: records are read pair by pair, so that memory do
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from methods.parts import Refused
+from repro import files
 from repro.files import read_part
-from repro.store import Store, read_record
+from repro.schema import Damaged
+from repro.store import Store, read_record, there
 from repro.study import Record
 
 Key = tuple[str, str, int]
 """Paper, arm, seed."""
+Named = tuple[str, str]
+"""Paper, arm."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -27,12 +32,14 @@ class Side:
     scale: str
     runs: Mapping[Key, str]
     asked: frozenset[Key] = frozenset()
+    kept: bool = False
+    """Whether it is the reference, which no run makes anew."""
 
     @classmethod
     def fresh(cls, store: Store, scale: str, papers: tuple[str, ...], arms: Literal["core", "all"]) -> Side:
         """By the indexes that the plan wrote; a row that is not marked as an ablation is core."""
         runs, asked = {}, set()
-        for paper in sorted(p.stem for p in (store.root / scale / "index").glob("*.json")):
+        for paper in planned(store, scale):
             if papers and paper not in papers:
                 continue
             for row in index_rows(store, scale, paper):
@@ -45,7 +52,7 @@ class Side:
     @classmethod
     def reference(cls, store: Store, scale: str, papers: tuple[str, ...]) -> Side:
         """By the indexes; records of a paper without one stand for themselves."""
-        known = {p.stem for p in (store.root / scale / "index").glob("*.json")}
+        known = set(planned(store, scale))
         runs = {(paper, str(row["arm"]), int(row["seed"])): str(row["run_id"]) for paper in known & set(papers)
                 for row in index_rows(store, scale, paper)}
         if set(papers) - known:
@@ -53,20 +60,45 @@ class Side:
                 record = read_record(path)
                 if record.paper in papers and record.paper not in known:
                     runs[record.paper, record.arm, record.seed] = record.run_id
-        return cls(store, scale, runs)
+        return cls(store, scale, runs, kept=True)
 
-    def path(self, key: Key, suffix: str = ".json") -> Path:
-        return self.store.root / self.scale / f"{self.runs[key]}{suffix}"
+    def path(self, key: Key) -> Path:
+        return self._place(self.runs[key])
 
     def record(self, key: Key) -> Record | None:
-        """The record under its arm's name; None where the run has left none."""
-        if key not in self.runs or not self.path(key).exists():
-            return None
-        return replace(read_record(self.path(key)), paper=key[0], arm=key[1], seed=key[2])
+        """The record under its arm's name; None where the run has left none. Raises Damaged."""
+        return self._named(key, read_record)
+
+    def whole(self, key: Key) -> Record | None:
+        """The same, once its samples and its curve are as they were written."""
+        return self._named(key, files.whole)
 
     def content(self, key: Key, part: str) -> bytes:
         """The Parquet file of a run's samples or curve; nothing where it has left no record. Raises Damaged."""
-        return read_part(self.path(key), part) if self.path(key).exists() else b""
+        return self.part(self.runs[key], part)
+
+    def part(self, run_id: str, part: str) -> bytes:
+        return self._read(self._place(run_id), lambda path: read_part(path, part)) or b""
+
+    def _named(self, key: Key, read: Callable[[Path], Record]) -> Record | None:
+        found = self._read(self.path(key), read) if key in self.runs else None
+        return None if found is None else replace(found, paper=key[0], arm=key[1], seed=key[2])
+
+    def _read(self, path: Path, read: Callable[[Path], T]) -> T | None:
+        try:
+            return there(path, read)
+        except Damaged as damage:
+            if self.kept:
+                raise damage.in_reference() from damage
+            raise
+
+    def _place(self, run_id: str) -> Path:
+        return self.store.root / self.scale / f"{run_id}.json"
+
+
+def planned(store: Store, scale: str) -> list[str]:
+    """The papers that a store has a plan of."""
+    return sorted(p.stem for p in (store.root / scale / "index").glob("*.json"))
 
 
 def index_rows(store: Store, scale: str, paper: str) -> list[dict[str, Any]]:
@@ -100,18 +132,21 @@ class Lineup:
 
     before: Side
     now: Side
-    _walked: set[tuple[tuple[str, str], ...]] = field(default_factory=set)
+    aliases: dict[Named, list[Named]] = field(default_factory=dict)
+    """Arm that was walked -> the arms that have the same runs on both sides."""
+    _walked: dict[tuple[tuple[str, str], ...], Named] = field(default_factory=dict)
 
     def arms(self) -> Iterator[list[Key]]:
         """The seeds of each arm, in the fresh plan's order, then those that only the reference has."""
-        grouped: dict[tuple[str, str], list[Key]] = {}
+        grouped: dict[Named, list[Key]] = {}
         for key in dict.fromkeys((*self.now.runs, *self.before.runs)):
             grouped.setdefault(key[:2], []).append(key)
-        for keys in grouped.values():
-            named = tuple((self.before.runs.get(k, ""), self.now.runs.get(k, "")) for k in sorted(keys, key=lambda k: k[2]))
-            if named in self._walked and all(a and b for a, b in named):
+        for arm, keys in grouped.items():
+            runs = tuple((self.before.runs.get(k, ""), self.now.runs.get(k, "")) for k in sorted(keys, key=lambda k: k[2]))
+            if runs in self._walked and all(a and b for a, b in runs):
+                self.aliases.setdefault(self._walked[runs], []).append(arm)
                 continue
-            self._walked.add(named)
+            self._walked.setdefault(runs, arm)
             yield keys
 
     def pair(self, key: Key) -> Pair:

@@ -36,6 +36,8 @@ class Noise:
 
     repeats: int
     spread: Mapping[tuple[str, str, str], float]
+    code: tuple[str, ...] = ()
+    """The states of code that were repeated."""
 
     def floor(self, arm: str, suite: str, metric: str) -> float | None:
         """None where the arm was not repeated on this metric."""
@@ -55,7 +57,7 @@ def read(root: Path, scale: str) -> Noise | None:
         found = json.loads(path.read_text())
         spread = {(arm, suite, metric): float(value) for suite, metrics in found["spread"].items()
                   for metric, arms in metrics.items() for arm, value in arms.items()}
-        return Noise(int(found["repeats"]), spread)
+        return Noise(int(found["repeats"]), spread, tuple(map(str, found.get("code", ()))))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Refused(f"cannot read the noise floor {path}; because it is not one ({error}); "
                       "measure it again with `python -m repro accept --noise FOLDER --noise FOLDER`") from error

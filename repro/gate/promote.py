@@ -16,8 +16,12 @@ from typing import Any, Literal
 from methods import atomic
 from methods.parts import Refused
 from repro import pins
+from repro.claims import Paper
+from repro.gate import counts
+from repro.gate.changes import Means
 from repro.gate.lineup import Key, Side, index_rows
 from repro.provenance import checkout
+from repro.schema import Damaged
 from repro.store import Store, plain, spoken
 from repro.study import Record
 
@@ -38,15 +42,18 @@ class Promotion:
     dropped: tuple[Key, ...]
     """Arms and seeds of the old reference that the fresh plan has no more."""
     changes: list[dict[str, Any]] = field(default_factory=list)
+    counted: Mapping[str, counts.Counts] = field(default_factory=dict)
+    """Paper -> the counts that its claims rest on."""
 
     @property
     def root(self) -> Path:
         return self.before.store.root / self.before.scale
 
 
-def promotion(fresh: Store, reference: Store, scale: str, papers: Sequence[str],
-              arms: Literal["core", "all"] = "core") -> Promotion:
-    """Raises Refused where a run that was asked for is missing or failed, or was made by other code than this tree's."""
+def promotion(fresh: Store, reference: Store, scale: str, papers: Sequence[str], arms: Literal["core", "all"] = "core",
+              known: Sequence[Paper] = ()) -> Promotion:
+    """`known`: the papers whose claims' counts are kept too. Raises Refused where a run that was asked for is missing, failed or
+    damaged, or was made by other code than this tree's."""
     now = Side.fresh(fresh, scale, tuple(papers), arms)
     names = tuple(dict.fromkeys(key[0] for key in now.runs))
     if not names or set(papers) - set(names):
@@ -57,16 +64,17 @@ def promotion(fresh: Store, reference: Store, scale: str, papers: Sequence[str],
     taken, changes = _taken(now, before)
     indexes = {name: list(_index(name, now, before)) for name in names}
     kept = {(name, row["arm"], row["seed"]) for name, rows in indexes.items() for row in rows}
-    return Promotion(before, now, taken, indexes, tuple(sorted(set(before.runs) - kept)), changes)
+    counted = {p.name: counts.of(p.claims(scale)) for p in known if p.name in names}
+    return Promotion(before, now, taken, indexes, tuple(sorted(set(before.runs) - kept)), changes, counted)
 
 
 def _taken(now: Side, before: Side) -> tuple[tuple[Key, ...], list[dict[str, Any]]]:
-    taken, bad, other, changes = [], [], [], _Means()
+    taken, bad, other, changes = [], [], [], Means()
     for key in now.runs:
-        record = now.record(key)
-        if record is None or record.status == "failed":
-            if key in now.asked or record is not None:
-                bad.append(f"{key[0]}/{key[1]} seed {key[2]} {'failed' if record else 'is missing'}")
+        record, trouble = _state(now, key)
+        if trouble or record is None:
+            if key in now.asked or trouble:
+                bad.append(f"{key[0]}/{key[1]} seed {key[2]} {trouble or 'is missing'}")
             continue
         code = record.content.get("pins", {}).get("code")
         if code is not None and code != pins.code():
@@ -74,7 +82,7 @@ def _taken(now: Side, before: Side) -> tuple[tuple[Key, ...], list[dict[str, Any
         taken.append(key)
         changes.add(key, before.record(key), record)
     if bad:
-        raise Refused(f"cannot accept scale {now.scale}; because {len(bad)} runs are not done: {_some(bad)}; "
+        raise Refused(f"cannot accept scale {now.scale}; because {len(bad)} runs are not done and whole: {_some(bad)}; "
                       "run again until all are, or name the papers that are whole with --paper")
     if other:
         raise Refused(f"cannot accept scale {now.scale}; because {len(other)} runs were made by other code than this tree's: "
@@ -82,30 +90,17 @@ def _taken(now: Side, before: Side) -> tuple[tuple[Key, ...], list[dict[str, Any
     return tuple(taken), changes.changed()
 
 
+def _state(now: Side, key: Key) -> tuple[Record | None, str]:
+    """The record, and what is wrong with it. None: there is no record that could be read."""
+    try:
+        record = now.whole(key)
+    except Damaged as damage:
+        return None, f"is damaged ({damage.what}: {damage.why})"
+    return record, "failed" if record is not None and record.status == "failed" else ""
+
+
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-@dataclass
-class _Means:
-    """Arm by arm and metric by metric the means over seeds, before and after."""
-
-    values: dict[tuple[str, str, str, str], tuple[list[float], list[float]]] = field(default_factory=dict)
-
-    def add(self, key: Key, before: Record | None, now: Record) -> None:
-        for side, record in enumerate((before, now)):
-            for suite, of in (record.metrics if record else {}).items():
-                for name, metric in of.items():
-                    self.values.setdefault((*key[:2], suite, name), ([], []))[side].append(metric.value)
-
-    def changed(self) -> list[dict[str, Any]]:
-        """Only what is not equal."""
-        return [{"paper": paper, "arm": arm, "metric": f"{suite} {name}", "before": _mean(a), "after": _mean(b)}
-                for (paper, arm, suite, name), (a, b) in self.values.items() if _mean(a) != _mean(b)]
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
 
 
 def _index(paper: str, now: Side, before: Side) -> Iterator[dict[str, Any]]:
@@ -141,6 +136,10 @@ def _stage(made: Promotion, stage: Path, entry: Mapping[str, Any]) -> None:
                 atomic.write_bytes(stage / f"{run_id}{suffix}", content)
     for paper, rows in made.indexes.items():
         atomic.write_text(stage / "index" / f"{paper}.json", json.dumps(rows, indent=1) + "\n")
+    if made.counted:
+        place = counts.place(made.before.store.root, made.before.scale)
+        kept = counts.read(made.before.store.root, made.before.scale)
+        atomic.write_text(stage / place.relative_to(made.root), counts.text({**kept, **made.counted}))
     path = made.root / ACCEPTED
     before = path.read_text() if path.exists() else ""
     atomic.write_text(stage / ACCEPTED, before + json.dumps(entry, allow_nan=False) + "\n")
@@ -175,7 +174,7 @@ def finish(root: Path, scale: str) -> None:
         return
     with spoken(root / scale):
         remove = json.loads((stage / MOVES).read_text())["remove"]
-        for path in sorted(stage.rglob("*"), key=lambda p: (p.parent != stage, p.name)):  # the indexes last
+        for path in sorted(stage.rglob("*"), key=lambda p: (p.parent.name == "index", p.name)):  # the indexes last
             if path.is_file() and path.name != MOVES:
                 place = root / scale / path.relative_to(stage)
                 place.parent.mkdir(parents=True, exist_ok=True)

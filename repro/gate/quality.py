@@ -141,14 +141,18 @@ class Arm:
         metrics = self.pairs[0].before.metrics if self.pairs[0].before else {}
         return not suite.endswith("/dev") and any(suite.startswith(f"{whole}/") for whole in metrics)
 
-    def _test(self, suite: str, metric: str, runs: Mapping[int, Both]) -> Test:
+    def _test(self, suite: str, metric: str, every: Mapping[int, Both]) -> Test:
+        """Over the seeds that had a number before: only these can have got worse."""
+        runs = {i: both for i, both in every.items() if math.isfinite(both[0].value)}
+        if not runs:
+            return Test(Check(self.paper, self.name, "quality", f"{suite} {metric}", "same", "it was not a number"), None, 0)
         of = list(runs.values())
         before, now = _mean([a for a, _ in of]), _mean([b for _, b in of])
         floor = self.noise.floor(f"{self.paper}/{self.name}", suite, metric) if self.noise else None
         check = Check(self.paper, self.name, "quality", f"{suite} {metric}", "same", before=before, now=now, change=now - before,
                       margin=words.margin(before, floor), n=sum(a.n for a, _ in of), seeds=len(of))
         better = self.directions.get((suite, metric), words.higher(metric))
-        if all(_equal(a.value, b.value) for a, b in of):
+        if all(a.value == b.value for a, b in of):
             return Test(replace(check, change=0.0), better, 0)
         if abs(now - before) <= (check.margin or 0.0):
             return Test(check, better, 0)
@@ -176,10 +180,6 @@ def _of(record: Record | None, suite: str, metric: str) -> Metric | None:
 
 def _mean(metrics: Sequence[Metric]) -> float:
     return sum(m.value for m in metrics) / len(metrics)
-
-
-def _equal(a: float, b: float) -> bool:
-    return a == b or (math.isnan(a) and math.isnan(b))
 
 
 def _within(suite: str, other: str) -> bool:

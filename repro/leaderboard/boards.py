@@ -1,21 +1,23 @@
 """Boards: the methods of a contest, best first, with intervals, letters, ranks, costs and Pareto fronts."""
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from repro import called
 from repro.bootstrap import Estimate, estimate
 from repro.claims import Paper
 from repro.evidence import Evidence, Source
 from repro.leaderboard import entrants
+from repro.leaderboard.against_base import AgainstBase, against
 from repro.leaderboard.costs import Costs
 from repro.leaderboard.entrants import Contest, Entrant, Trouble
+from repro.leaderboard.fronts import with_fronts
 from repro.leaderboard.lined import Lined, line_up
 from repro.leaderboard.measures import title
-from repro.leaderboard.pareto import front
 from repro.leaderboard.sparing import Sparing
 from repro.leaderboard.ties import Compared, Means, Rank, Ties, ties
 
@@ -33,7 +35,7 @@ class Standing:
     rank: Rank | None = None
     why: str = ""
     fronts: tuple[str, ...] = ()
-    """Of "memory" and "time", those on whose Pareto front it is."""
+    """Of "optimizer state" and "time", those on whose Pareto front it is."""
 
     @property
     def cost(self) -> Costs:
@@ -52,6 +54,8 @@ class Board:
     """The base model before training, which is no method."""
     troubles: tuple[Trouble, ...]
     notes: tuple[str, ...]
+    against_base: AgainstBase | None = None
+    """None where the base model was not measured on these items, or no method is ranked."""
 
     @property
     def ranked(self) -> tuple[Standing, ...]:
@@ -72,7 +76,13 @@ class Board:
 
     @property
     def title(self) -> str:
-        return title(self.contest.call, self.contest.measure)
+        return title(self.contest.call, self.contest.measure, called.world(self.contest.scale))
+
+    @property
+    def setting(self) -> str:
+        """The base model and the training data in words."""
+        scale = self.contest.scale
+        return f"{called.base(scale, self.contest.base)}, trained on {called.trained_on(scale, self.contest.data)}"
 
 
 def of(papers: Iterable[Paper], scale: str, source: Source, suites: Sequence[str] = ()) -> tuple[Board, ...]:
@@ -96,19 +106,39 @@ def _began(entry: Entrant | Trouble) -> bool:
 
 
 def _board(contest: Contest, entries: Sequence[Entrant | Trouble], evidences: Sequence[Evidence]) -> Board:
-    lined = line_up(told_apart(merged([e for e in entries if isinstance(e, Entrant)])))
+    lined, mixed = _side_by_side(line_up(told_apart(merged([e for e in entries if isinstance(e, Entrant)]))))
     comparable = [e for e in lined.entrants if not _unranked(e)]
-    means = Means([e.series for e in comparable])
+    means, higher = Means([e.series for e in comparable]), contest.measure.higher
     estimates = [means.estimate(i) for i in range(len(comparable))]
-    sign = -1.0 if contest.measure.higher else 1.0
-    order = sorted(range(len(comparable)), key=lambda i: sign * estimates[i].mean)
-    found = ties(means, order, contest.measure.higher)
+    order = sorted(range(len(comparable)), key=lambda i: (-1.0 if higher else 1.0) * estimates[i].mean)
+    found = ties(means, order, higher)
     ranked = [Standing(comparable[i], estimates[i], found.letters[k], found.ranks[k]) for k, i in enumerate(order)]
+    before = _before(contest, lined, evidences, timed=not mixed)
+    ranked, ends = _fronts(ranked, before, higher)
     shown = [_shown(e) for e in lined.entrants if _unranked(e)]
-    standings = (*_with_fronts(ranked, contest.measure.higher), *shown)
     troubles = (*(e for e in entries if isinstance(e, Trouble)), *lined.troubles)
-    return Board(contest, standings, found.pairs, _before(contest, lined, evidences), tuple(dict.fromkeys(troubles)),
-                 _notes(lined, found, len(ranked)))
+    told = against(before.entrant, [s.entrant for s in ranked], higher) if before and ranked else None
+    return Board(contest, (*ranked, *shown), found.pairs, ends, tuple(dict.fromkeys(troubles)),
+                 (*_notes(lined, found, len(ranked)), *mixed), told)
+
+
+def _fronts(ranked: Sequence[Standing], before: Standing | None, higher: bool) -> tuple[list[Standing], Standing | None]:
+    if before is None:
+        return with_fronts(ranked, higher), None
+    *methods, base = with_fronts([*ranked, before], higher)
+    return methods, base
+
+
+def _side_by_side(lined: Lined) -> tuple[Lined, list[str]]:
+    """Without any seconds where runs were made in several ways: a comparison of these says nothing of the methods. And why."""
+    kinds: dict[str, set[str]] = defaultdict(set)
+    for kind, which in (pair for e in lined.entrants for pair in e.made):
+        kinds[kind].add(which)
+    mixed = [f"{len(of)} {kind}" for kind, of in sorted(kinds.items()) if len(of) > 1]
+    if not mixed:
+        return lined, []
+    bare = tuple(replace(e, cost=replace(e.cost, train_s=None)) for e in lined.entrants)
+    return replace(lined, entrants=bare), [f"no seconds are shown, for the runs are of {' and '.join(mixed)}"]
 
 
 def merged(found: Iterable[Entrant]) -> list[Entrant]:
@@ -139,26 +169,15 @@ def _shown(entrant: Entrant) -> Standing:
     return Standing(entrant, estimate(entrant.series) if why == ONE_SEED else None, why=why)
 
 
-def _before(contest: Contest, lined: Lined, evidences: Sequence[Evidence]) -> Standing | None:
-    """Only where it was measured on the very items of the board."""
+def _before(contest: Contest, lined: Lined, evidences: Sequence[Evidence], timed: bool) -> Standing | None:
+    """Only where it was measured on the very items of the board; its training takes no second, where seconds are shown."""
     of_base = [e for e in (entrants.untrained(evidence, contest) for evidence in evidences) if e is not None]
     items = {e.series.items for e in lined.entrants}
     same = [e for e in of_base if e.series.items in items and np.isfinite(e.series.values).all()]
-    return Standing(same[0], estimate(same[0].series), why="not trained") if same else None
-
-
-COSTS: Mapping[str, Callable[[Costs], float | None]] = {
-    "memory": lambda cost: cost.state_bytes, "time": lambda cost: cost.train_s.mean if cost.train_s else None}
-"""The front's name -> its cost."""
-
-
-def _with_fronts(ranked: Sequence[Standing], higher: bool) -> list[Standing]:
-    found: dict[int, list[str]] = {}
-    for name, read in COSTS.items():
-        points = [(i, c, s.estimate.mean) for i, s in enumerate(ranked) if s.estimate and (c := read(s.cost)) is not None]
-        for k in front([(cost, mean if higher else -mean) for _, cost, mean in points]):
-            found.setdefault(points[k][0], []).append(name)
-    return [replace(s, fronts=tuple(found.get(i, ()))) for i, s in enumerate(ranked)]
+    if not same:
+        return None
+    base = same[0] if timed else replace(same[0], cost=replace(same[0].cost, train_s=None))
+    return Standing(base, estimate(base.series), why="not trained")
 
 
 def _notes(lined: Lined, found: Ties, ranked: int) -> tuple[str, ...]:
@@ -168,7 +187,4 @@ def _notes(lined: Lined, found: Ties, ranked: int) -> tuple[str, ...]:
         notes.append(f"{untested} of {len(found.pairs)} pairs share too few seeds or items for a test: they count as tied")
     if ranked < 2:
         notes.append(f"nothing to compare: {'one method has' if ranked else 'no method has'} two seeds or more")
-    codes = {code for e in lined.entrants for code in e.codes}
-    if len(codes) > 1:
-        notes.append(f"the runs are of {len(codes)} states of the code: their seconds were not taken side by side")
     return tuple(notes)

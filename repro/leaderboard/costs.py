@@ -12,7 +12,7 @@ from repro.study import Record
 
 @dataclass(frozen=True)
 class Spread:
-    """A mean over seeds; without an error (None) where there is one alone."""
+    """A mean over seeds; without an error (None) where there is one alone. n = 0: nothing was measured, as nothing was done."""
 
     mean: float
     stderr: float | None
@@ -21,6 +21,8 @@ class Spread:
     n: int
 
     def __str__(self) -> str:
+        if not self.n:
+            return "0"
         error = f"± {self.stderr:.1f}" if self.stderr is not None else "(no error)"
         return f"{self.mean:.1f} {error} (n = {self.n})"
 
@@ -40,15 +42,21 @@ class Costs:
     """On the machine that ran it, which others may have shared."""
     steps: int | None
     tokens: int | None
+    passes: int = 1
+    """Forward passes through the base model that an answer takes: one for every member."""
+
+
+UNTRAINED = Costs(0, 0, None, None, Spread(0.0, None, 0.0, 0.0, 0), 0, 0)
+"""Of the base model, which is not trained."""
 
 
 def of(records: Sequence[Record], kept: int = 1, share: float = 1.0) -> Costs:
-    """Of an arm's finished runs. `kept` members are kept, and `share` of the training is charged: a member of an ensemble, whose
-    members train one after the other, is charged its part."""
+    """Of an arm's finished runs. `kept` members are kept and asked, and `share` of the training is charged: a member of an
+    ensemble, whose members train one after the other, is charged its part."""
     trainable, steps, tokens = (_most(records, name) for name in ("trainable", "steps", "tokens"))
     return Costs(trainable if trainable is None else kept * trainable, _most(records, "state_bytes_peak"),
                  _most(records, "peak_gpu_bytes"), _most(records, "peak_rss_bytes"), _seconds(records, share),
-                 steps if steps is None else round(share * steps), tokens if tokens is None else round(share * tokens))
+                 steps if steps is None else round(share * steps), tokens if tokens is None else round(share * tokens), kept)
 
 
 def _values(records: Sequence[Record], name: str) -> list[float]:

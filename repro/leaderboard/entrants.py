@@ -49,8 +49,8 @@ class Entrant:
     run_ids: tuple[str, ...]
     pins: tuple[str, ...]
     """Digests of the base's weights and of the training data."""
-    codes: frozenset[str] = frozenset()
-    """Digests of the code that its runs were made with."""
+    made: frozenset[tuple[str, str]] = frozenset()
+    """What its seconds depend on beside the method: (of what kind, which) for every run."""
 
     def __add__(self, other: Entrant) -> Entrant:
         """The same runs under another name."""
@@ -113,7 +113,15 @@ def _entrant(evidence: Evidence, arm: Arm, way: str, label: str, measure: Measur
     except Refused as reason:
         return Trouble(label, "not comparable", str(reason))
     return Entrant(label, (f"{evidence.paper}/{way}",), series, cost, tuple(r.run_id for r in done), _pins(done[0]),
-                   frozenset(str(r.content.get("pins", {}).get("code", "")) for r in done))
+                   frozenset(pair for r in done for pair in made(r)))
+
+
+def made(record: Record) -> Iterator[tuple[str, str]]:
+    """How and where a run was made; of records that do not say on which machine, all share the unknown one."""
+    pins, machine = record.content.get("pins", {}), record.machine or {}
+    yield "states of the code", str(pins.get("code", ""))
+    yield "numbers of threads", str(record.content.get("threads", ""))
+    yield "machines", " ".join(str(v) for v in (pins.get("device"), *(machine.get(k) for k in ("processor", "cores", "gpu"))))
 
 
 def _pins(record: Record) -> tuple[str, ...]:
@@ -134,5 +142,5 @@ def untrained(evidence: Evidence, contest: Contest) -> Entrant | None:
             except (Missing, Refused):
                 continue
             names = (f"{evidence.paper}/{arm.name}",)
-            return Entrant(arm.label, names, series, costs.of([]), tuple(r.run_id for r in done), _pins(done[0]))
+            return Entrant(arm.label, names, series, costs.UNTRAINED, tuple(r.run_id for r in done), _pins(done[0]))
     return None

@@ -28,10 +28,11 @@ def ranking(call: SuiteCall) -> tuple[Measure, ...]:
     return (OfItems(call.suite, name, "%", higher=True, times=100),)
 
 
-def title(call: SuiteCall, measure: Measure) -> str:
-    """E.g. "MMLU (%), 0 shots, 24 items a task"."""
-    name = {"heldout": f"{measure.label} on {call.suite.partition(':')[2]}", "mt_bench": "MT-Bench, overall",
-            "options": f"{measure.label} on {call.suite.partition(':')[2]}"}.get(call.suite.partition(":")[0], measure.label)
+def title(call: SuiteCall, measure: Measure, world: str = "") -> str:
+    """E.g. "MMLU (%), 0 shots, 24 items a task"; `world` stands before the name of what is measured, where that is a stand-in."""
+    family, _, key = call.suite.partition(":")
+    name = {"heldout": f"{measure.label} on {world}{key}", "mt_bench": f"{world}MT-Bench overall",
+            "options": f"{measure.label} on {world}{key}"}.get(family, f"{world}{measure.label}")
     shots = [] if call.shots is None else [f"{call.shots} shot{'s' * (call.shots != 1)}"]
     limit = [] if call.limit is None else [f"at most {call.limit} items a task"]
     return ", ".join([f"{name} ({measure.unit})", *shots, *limit])

@@ -26,8 +26,9 @@ UNKNOWN_CONFIG = ("max_seq_length", "eval_steps", "compile", "query_template", "
                   "attn_implementation")
 
 
-def of(record: Record, model_id: str, curve: pd.DataFrame) -> dict[str, Any]:
-    """A trained run as JSON values; of several stages the last one gives the settings."""
+def of(record: Record, model_id: str, curve: pd.DataFrame, world: str = "") -> dict[str, Any]:
+    """A trained run as JSON values; of several stages the last one gives the settings. `world` stands before the names of data
+    and suites that are stand-ins."""
     cost, pins, stages = record.cost, dict(record.content.get("pins", {})), record.content["stages"]
     recipe, training = stages[-1]["recipe"], stages[-1]["training"]
     device = pins.get("device")
@@ -41,9 +42,10 @@ def of(record: Record, model_id: str, curve: pd.DataFrame) -> dict[str, Any]:
                        "accelerator_memory_reserved_99th": None, "train_time": cost.get("train_s"), "file_size": None,
                        "num_trainable_params": _whole(cost.get("trainable")), "num_total_params": None,
                        "status": {"done": "success", "failed": "failed"}[record.status],
-                       "metrics": [_metrics(record, training, curve)] if record.status == "done" else []},
+                       "metrics": [_metrics(record, training, curve, world)] if record.status == "done" else []},
         "meta_info": {"model_info": {"sha": pins.get("weights"), "created_at": None},
-                      "dataset_info": {s["data"]: {"sha": pins.get(f"data {s['data']}"), "created_at": None} for s in stages},
+                      "dataset_info": {f"{world}{s['data']}": {"sha": pins.get(f"data {s['data']}"), "created_at": None}
+                                       for s in stages},
                       "package_info": _packages(record.versions),
                       "system_info": {**dict.fromkeys(SYSTEM), "accelerator": None if device == "cpu" else device},
                       "pytorch_info": None}})
@@ -69,10 +71,10 @@ def _peft_config(scope: Values, model_id: str) -> dict[str, Any] | None:
             **{words.get(k, k): v for k, v in scope.items() if k != "part"}}
 
 
-def _metrics(record: Record, training: Values, curve: pd.DataFrame) -> dict[str, Any]:
+def _metrics(record: Record, training: Values, curve: pd.DataFrame, world: str) -> dict[str, Any]:
     losses = curve.loc[curve["kind"] == "train_loss", "value"]
     steps = _whole(record.cost.get("steps"))
-    named = {f"test {suite} {name}": m.value for suite, found in record.metrics.items() for name, m in found.items()}
+    named = {f"test {world}{suite} {name}": m.value for suite, found in record.metrics.items() for name, m in found.items()}
     return {"step": steps, "test accuracy": _accuracy(record), "train loss": float(losses.iloc[-1]) if len(losses) else None,
             "train samples": None if steps is None else steps * training["batch_size"],
             "train total tokens": _whole(record.cost.get("tokens")), **named}

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import pandas as pd
+import pyarrow as pa
 
 from repro.evidence import Source
 from repro.store import Store, read_record
@@ -27,6 +28,9 @@ class Sparing:
 
     def samples(self, run_id: str) -> pd.DataFrame:
         return self.source.samples(run_id)
+
+    def table(self, run_id: str) -> pa.Table:
+        return self.source.table(run_id)
 
     def curve(self, run_id: str) -> pd.DataFrame:
         return self.source.curve(run_id)

@@ -71,8 +71,10 @@ class Means:
 
 
 def two_sided(e: Estimate) -> float:
-    """p of "the true mean is 0"; 1 where nothing differs but by rounding."""
-    return 1.0 if abs(e.mean) < ROUNDING else min(1.0, 2 * min(e.p_above(0.0), e.p_below(0.0)))
+    """p of "the true mean is 0"; 1 where nothing differs but by rounding. By signs where all clusters differ alike."""
+    if abs(e.mean) < ROUNDING:
+        return 1.0
+    return min(1.0, 2 * (0.5**e.clusters if e.no_spread else min(e.p_above(0.0), e.p_below(0.0))))
 
 
 def ties(means: Means, order: Sequence[int], higher: bool) -> Ties:

@@ -2,11 +2,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from repro import plot_pareto
+from repro import called, plot_pareto
 from repro.claims import Paper
 from repro.evidence import Source
 from repro.leaderboard import boards, export, peft
@@ -17,7 +17,8 @@ from repro.site.files import clean, write_changed
 from repro.study import Record
 
 FORMATS = ("csv", "parquet", "md", "tex", "json")
-ALT = {"memory": "quality against the optimizer's state", "time": "quality against training time"}
+ALT: Mapping[plot_pareto.Cost, str] = {"optimizer state": "quality against the optimizer's state",
+                                       "time": "quality against training time"}
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,8 @@ def _groups(found: Sequence[Board], folder: Path) -> list[Group]:
     made = []
     for name in dict.fromkeys(b.group for b in found):
         of = tuple(b for b in found if b.group == name)
-        costs: tuple[plot_pareto.Cost, ...] = ("memory", "time")
-        drawn = tuple((ALT[c], plot_pareto.write(of, c, style, f"{name}--{c}", folder)) for c in costs)
-        title = f"{of[0].contest.base}, trained on {' then '.join(of[0].contest.data)}"
-        made.append(Group(name, title, of, tuple((alt, files) for alt, files in drawn if files)))
+        drawn = tuple((alt, plot_pareto.write(of, c, style, f"{name}--{c.replace(' ', '-')}", folder)) for c, alt in ALT.items())
+        made.append(Group(name, of[0].setting, of, tuple((alt, files) for alt, files in drawn if files)))
     return made
 
 
@@ -69,7 +68,8 @@ def _peft_files(papers: Sequence[Paper], scale: Scale, source: Source) -> Iterat
         for record in Sparing(source, boards.core(paper, scale.name)).records(scale.name, paper.name):
             if record.run_id not in told and record.content["stages"]:
                 told.add(record.run_id)
-                values = peft.of(record, scale.model(record.content["base"]).id, source.curve(record.run_id))
+                values = peft.of(record, scale.model(record.content["base"]).id, source.curve(record.run_id),
+                                 called.world(scale.name))
                 yield _file_name(record), json.dumps(values, indent=2, allow_nan=False) + "\n"
 
 

@@ -37,6 +37,10 @@ class Tuned:
     scale: str
     trials: Mapping[str, tuple[Trial, ...]]
 
+    def has(self, arm: str) -> bool:
+        """Whether the arm's rate was tuned for it; a method with a coefficient ("decay 3") is tuned as "decay"."""
+        return any(arm in (method, method.partition(" ")[0]) for method in self.trials)
+
     def rate(self, method: str) -> float:
         """The rate with the least mean dev loss. Raises Refused where no rate finished with every seed."""
         means = self.means(method)

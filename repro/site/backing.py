@@ -13,6 +13,7 @@ from repro.scale import Scale
 from repro.site.run import page_name
 from repro.study import Arm, stage_json
 from repro.table import Entry, Exact, Mean, Table
+from repro.words import tidy
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def _behind(row: Row, evidence: Evidence, scale: Scale) -> Behind | None:
     model = scale.models.get(arm.base)
     base = f"{arm.base} ({model.id})" if model else arm.base
     return Behind(arm.name, arm.label, way if "|" in row.arm else "", arm.note, base,
-                  tuple((str(s.recipe), s.data, plainly(stage_json(s)["training"])) for s in arm.stages),
+                  tuple((tidy(str(s.recipe)), s.data, plainly(stage_json(s)["training"])) for s in arm.stages),
                   tuple(_ran(arm, seed, evidence) for seed in arm.seeds))
 
 

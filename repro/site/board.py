@@ -37,7 +37,7 @@ def write(papers: Sequence[Paper], scale: Scale, source: Source, records: str, r
     groups = leaderboard.write(papers, scale, source, folder)
     figures = {g.id: [(alt, [f"figures/{file.name}" for file in files]) for alt, files in g.figures] for g in groups}
     pages.write("leaderboard", root, folder / "index.html", scale=scale, groups=groups, figures=figures, lines=lines,
-                remarks=export.remarks, read=export.READ, header=export.HEADER, formats=FORMATS,
+                remarks=export.remarks, read=export.READ, header=lambda board: export.to_table(board).header, formats=FORMATS,
                 count=sum(len(g.boards) for g in groups))
     mark(folder, wanted, inside(folder))
 

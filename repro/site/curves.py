@@ -1,13 +1,15 @@
 """What a run's curve shows: charts of what moved, and in a word what stayed as it was."""
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+import pyarrow as pa
 from markupsafe import Markup
 
-from repro.site.svg import Line, chart, shown, thinned
+from repro.site.parts import codes, numbers
+from repro.site.svg import Floats, Line, chart, shown, thinned
 
 GROUPS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "Loss": ("nats", "per answer token", ("train_loss", "dev_loss")),
@@ -22,7 +24,8 @@ GROUPS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
 """Title -> words of the axis, what of, kinds of the curve."""
 SHOWN = frozenset(kind for _, _, kinds in GROUPS.values() for kind in kinds)
 NAMES = {"train_loss": "training", "dev_loss": "dev"}
-Points = Sequence[tuple[float, float]]
+Points = tuple[Floats, Floats]
+"""Steps and values."""
 
 
 @dataclass(frozen=True)
@@ -42,29 +45,37 @@ class Curves:
     constant: tuple[str, ...]
 
 
-def of(columns: Mapping[str, Sequence[object]]) -> Curves:
+def of(curve: pa.Table) -> Curves:
     """From the columns step, kind, layer and value of a curve."""
-    found: dict[tuple[object, object], list[tuple[float, float]]] = {}
-    lost = 0
-    for step, kind, layer, value in zip(*(columns[c] for c in ("step", "kind", "layer", "value")), strict=True):
-        if kind not in SHOWN:
-            continue
-        if isinstance(step, int) and isinstance(value, float) and math.isfinite(value):
-            found.setdefault((kind, layer), []).append((step, value))
-        else:
-            lost += 1
+    found, lost = _lines(curve)
     figures, constant = [], []
     for title, (unit, what, kinds) in GROUPS.items():
-        series = {(str(kind), str(layer or "")): points for (kind, layer), points in found.items() if kind in kinds}
+        series = {key: points for key, points in found.items() if key[0] in kinds}
         if not series:
             continue
-        if all(y == points[0][1] for points in series.values() for _, y in points) and len(series) == 1:
-            constant.append(f"{title}: {shown_in_full(next(iter(series.values()))[0][1])} {unit} throughout")
+        first = next(iter(series.values()))[1]
+        if len(series) == 1 and (first == first[0]).all():
+            constant.append(f"{title}: {shown_in_full(float(first[0]))} {unit} throughout")
         else:
             figures.append(_figure(title, unit, what, series))
     if lost:
         constant.append(f"{lost} values of the curve are not numbers and are not drawn")
     return Curves(tuple(figures), tuple(constant))
+
+
+def _lines(curve: pa.Table) -> tuple[dict[tuple[str, str], Points], int]:
+    """(kind, layer) -> its points, in the order in which the curve begins them; and how many values are no numbers."""
+    (kinds, kind), (layers, layer) = codes(curve, "kind"), codes(curve, "layer")
+    step, value = numbers(curve, "step"), numbers(curve, "value")
+    shown_ = np.array([name in SHOWN for name in kinds], dtype=bool)[kind]
+    sound = np.isfinite(step) & np.isfinite(value)
+    rows = np.flatnonzero(shown_ & sound)
+    key = kind[rows] * len(layers) + layer[rows]
+    order = np.argsort(key, kind="stable")
+    rows, ends = rows[order], np.flatnonzero(np.diff(key[order])) + 1
+    groups = sorted(np.split(rows, ends), key=lambda of: int(of[0])) if len(rows) else []
+    return ({(str(kinds[kind[of[0]]]), layers[layer[of[0]]] or ""): (step[of], value[of]) for of in groups},
+            int((shown_ & ~sound).sum()))
 
 
 def shown_in_full(value: float) -> str:
@@ -74,7 +85,7 @@ def shown_in_full(value: float) -> str:
 def _figure(title: str, unit: str, what: str, series: Mapping[tuple[str, str], Points]) -> Figure:
     thick = [(k, p) for k, p in series.items() if not k[1].isdigit()]
     thin = [(k, p) for k, p in series.items() if k[1].isdigit()]
-    made = [thinned(Line(layer or NAMES.get(kind, kind), *_axes(points), thin=layer.isdigit()))
+    made = [thinned(Line(layer or NAMES.get(kind, kind), *points, thin=layer.isdigit()))
             for (kind, layer), points in [*thick, *thin]]
     lines, width = [line for line, _ in made], max(w for _, w in made)
     legend = [(f"line{i % 4}", line.label) for i, line in enumerate(lines) if not line.thin]
@@ -83,8 +94,3 @@ def _figure(title: str, unit: str, what: str, series: Mapping[tuple[str, str], P
     note = f"Means of {width} neighbouring steps." if width > 1 else ""
     svg = chart(lines, "optimizer step", unit, f"{title} ({what}): {ends}")
     return Figure(title, svg, tuple(legend), note)
-
-
-def _axes(points: Points) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    x, y = zip(*points, strict=True)
-    return tuple(x), tuple(y)

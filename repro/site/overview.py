@@ -5,7 +5,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import get_args
 
+from repro.judged import Word
 from repro.report import Chapter
 from repro.scale import Scale
 from repro.scales import SCALES
@@ -13,6 +15,7 @@ from repro.site import pages
 from repro.site.files import write_text
 
 FILE = "summary.json"
+ORDER: tuple[str, ...] = get_args(Word)
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class Seen:
     word: str
     headline: str
     stands: bool
+    group: str
+    """The headline without names."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class Summary:
 
     @classmethod
     def of(cls, chapter: Chapter, scale: Scale, arms: str) -> Summary:
-        seen = tuple(Seen(v.claim.id, v.claim.statement, v.word, v.headline, v.stands) for v in chapter.verdicts)
+        seen = tuple(Seen(v.claim.id, v.claim.shown, v.word, v.headline, v.stands, v.group) for v in chapter.verdicts)
         return cls(scale.name, scale.about, chapter.paper.name, chapter.paper.title, chapter.paper.arxiv, arms, chapter.done,
                    len(chapter.failures), chapter.missing_runs, seen)
 
@@ -55,9 +60,9 @@ class Summary:
 
     @property
     def tally(self) -> str:
-        """How many claims there are of each verdict."""
-        words = [v.word for v in self.verdicts]
-        return ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
+        """How many claims there are of each headline: one that a control explains is not counted as supported."""
+        groups = [(ORDER.index(v.word), v.group) for v in self.verdicts]
+        return ", ".join(f"{groups.count(of)} {of[1]}" for of in sorted(set(groups)))
 
 
 def keep(chapter: Chapter, scale: Scale, arms: str, folder: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import markupsafe
 
 from repro import table, words
 from repro.site.files import write_changed, write_text
@@ -35,8 +36,15 @@ def environment() -> jinja2.Environment:
     made = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
                               trim_blocks=True, lstrip_blocks=True)
     made.filters.update(text=table.text, tested=words.tested, counted=words.counted, number=number, kind=kind,
-                        sentence=sentence, plain=plain)
+                        sentence=sentence, plain=plain, corrected=words.corrected, code=code)
     return made
+
+
+def code(words_: str) -> markupsafe.Markup:
+    """Escaped, and what stands between backticks as code."""
+    pieces = (markupsafe.Markup("<code>{}</code>" if is_code else "{}").format(piece)
+              for piece, is_code in table.code_spans(words_))
+    return markupsafe.Markup("").join(pieces)
 
 
 def sentence(words_: str) -> str:

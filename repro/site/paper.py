@@ -36,8 +36,8 @@ def _page(chapter: Chapter, scale: Scale, root: Path, folder: Path, arms: Which)
     notes = [f"{base}: {scale.models[base].note}" for base in scale.bases if scale.models[base].note]
     tally = overview.Summary.of(chapter, scale, arms).tally
     pages.write("paper", root, folder / "index.html", c=chapter, scale=scale, arms=arms, tables=tables, figures=figures,
-                settings=settings, notes=notes, tally=tally, rules=words.RULES, legends=(table.LEGEND, table.COUNTED),
-                page_name=page_name)
+                settings=settings, notes=notes, tally=tally, rules=words.RULES, read_as=words.READ_AS,
+                legends=(table.LEGEND, table.COUNTED), page_name=page_name)
 
 
 def alt(spec: FigureSpec) -> str:

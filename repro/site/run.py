@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from repro.evidence import Source
-from repro.files import plain
 from repro.site import curves, pages, parts, samples
 from repro.site.files import OF_PAGES, code, digest
 from repro.store import CURVE
 from repro.study import Record
+from repro.words import tidy
 
 SAFE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 UNITS = {"wall_s": "seconds in all", "train_s": "seconds of training", "eval_s": "seconds of evaluation",
@@ -66,7 +66,7 @@ def row(record: Record, place: Place) -> Row:
 
 def digest_of(record: Record) -> str:
     """Of all that a record says, whichever arm it stands for."""
-    return digest(json.dumps(plain({**vars(record), "paper": "", "arm": "", "seed": 0, "metrics": _numbers(record)})).encode())
+    return digest(json.dumps({**vars(record), "paper": "", "arm": "", "seed": 0, "metrics": _numbers(record)}).encode())
 
 
 def _numbers(record: Record) -> dict[str, dict[str, list[float]]]:
@@ -94,7 +94,7 @@ def seen(record: Record, source: Source) -> dict[str, Any]:
         return {"curves": curves.Curves((), ()), "samples": samples.Samples((), 0)}
     curve = parts.read(source, record.scale, record.run_id, "curve", CURVE)
     said = parts.read(source, record.scale, record.run_id, "samples", samples.COLUMNS)
-    return {"curves": curves.of({name: parts.values(curve, name) for name in CURVE}), "samples": samples.of(said)}
+    return {"curves": curves.of(curve), "samples": samples.of(said)}
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def shown(value: Any) -> str:
         return f"{value.get('part', '')}({inside})"
     if isinstance(value, list | tuple):
         return ", ".join(map(shown, value)) or "none"
-    return {True: "yes", False: "no", None: "none"}[value] if value is None or isinstance(value, bool) else str(value)
+    return {True: "yes", False: "no", None: "none"}[value] if value is None or isinstance(value, bool) else tidy(str(value))
 
 
 def text_pairs(of: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -1,16 +1,15 @@
 """Some of a run's sample outputs in words: what was asked, what the model wrote or chose, and whether that is right."""
 from __future__ import annotations
 
-import heapq
 import math
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from repro.site.parts import values
+from repro.site.parts import codes, values
 
 SHOWN = 20
 COLUMNS = ("suite", "item", "fact", "correct", "target", "gold", "loglik", "answer", "nll", "tokens", "members", "points",
@@ -55,17 +54,22 @@ def _in_turn(table: pa.Table) -> list[int]:
     none = np.zeros(table.num_rows, dtype=bool)
     written, chose = known.get("answer", none), known.get("loglik", none)
     chosen: list[int] = []
+    _, suite = codes(table, "suite")
     for of_rank in (written, chose & ~written, ~chose & ~written):
         rows = np.flatnonzero(of_rank)
-        seen: Counter[str] = Counter()
-        keys = []
-        for row, suite in zip(rows.tolist(), values(table.select(["suite"]).take(pa.array(rows)), "suite"), strict=True):
-            keys.append((seen[str(suite)], row))
-            seen[str(suite)] += 1
-        chosen += [row for _, row in heapq.nsmallest(SHOWN - len(chosen), keys)]
+        chosen += rows[np.lexsort((rows, _turns(suite[rows])))][:SHOWN - len(chosen)].tolist()
         if len(chosen) == SHOWN:
             break
     return chosen
+
+
+def _turns(suite: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """[N] how many of the same suite come before."""
+    together = np.argsort(suite, kind="stable")
+    new = np.flatnonzero(np.diff(suite[together], prepend=-1))
+    turns = np.empty_like(together)
+    turns[together] = np.arange(len(suite)) - np.repeat(new, np.diff(np.append(new, len(suite))))
+    return turns
 
 
 def _sample(row: dict[str, Any]) -> Sample:

@@ -5,7 +5,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 from markupsafe import Markup, escape
+
+Floats = npt.NDArray[np.float64]
 
 WIDTH, HEIGHT = 340, 190
 LEFT, RIGHT, TOP, BOTTOM = 56, 16, 8, 36
@@ -18,8 +22,8 @@ class Line:
     """One line; `thin` ones stand for many of a kind, such as blocks, and are named once."""
 
     label: str
-    x: tuple[float, ...]
-    y: tuple[float, ...]
+    x: Floats
+    y: Floats
     thin: bool = False
 
 
@@ -28,12 +32,13 @@ def thinned(line: Line) -> tuple[Line, int]:
     width = math.ceil(len(line.x) / POINTS)
     if width < 2:
         return line, 1
-    x, y = (tuple(sum(part) / len(part) for part in _groups(values, width)) for values in (line.x, line.y))
-    return Line(line.label, x, y, line.thin), width
+    return Line(line.label, _means(line.x, width), _means(line.y, width), line.thin), width
 
 
-def _groups(values: Sequence[float], width: int) -> list[Sequence[float]]:
-    return [values[i:i + width] for i in range(0, len(values), width)]
+def _means(values: Floats, width: int) -> Floats:
+    """Of so many neighbours each, of fewer at the end."""
+    begins = np.arange(0, len(values), width)
+    return np.asarray(np.add.reduceat(values, begins) / np.diff(np.append(begins, len(values))))
 
 
 def ticks(low: float, high: float, most: int = 4) -> list[float]:
@@ -47,8 +52,8 @@ def ticks(low: float, high: float, most: int = 4) -> list[float]:
 
 def chart(lines: Sequence[Line], x_label: str, y_label: str, about: str) -> Markup:
     """An SVG element. `about` says in words what is seen, for those who do not see it."""
-    low, high = _ends([y for line in lines for y in line.y], 0.06)
-    first, last = _ends([x for line in lines for x in line.x], 0.0)
+    low, high = _ends([line.y for line in lines], 0.06)
+    first, last = _ends([line.x for line in lines], 0.0)
 
     across, up = (WIDTH - LEFT - RIGHT) / (last - first), (HEIGHT - TOP - BOTTOM) / (high - low)
 
@@ -60,7 +65,8 @@ def chart(lines: Sequence[Line], x_label: str, y_label: str, about: str) -> Mark
     for x in ticks(first, last, 5):
         parts.append(f'<text class="middle" x="{LEFT + (x - first) * across:.1f}" y="{HEIGHT - BOTTOM + 15}">{shown(x)}</text>')
     for i, line in enumerate(lines):
-        places = [f"{LEFT + (x - first) * across:.1f},{TOP + (high - y) * up:.1f}" for x, y in zip(line.x, line.y, strict=True)]
+        at_x, at_y = (LEFT + (line.x - first) * across).tolist(), (TOP + (high - line.y) * up).tolist()
+        places = [f"{x:.1f},{y:.1f}" for x, y in zip(at_x, at_y, strict=True)]
         parts.append(_drawn(places, "thin" if line.thin else f"line{i % 4}"))
     parts.append(f'<text class="middle" x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{HEIGHT - 5}">{escape(x_label)}</text>'
                  f'<text class="middle" transform="translate(11 {(TOP + HEIGHT - BOTTOM) / 2:.0f}) rotate(-90)">'
@@ -76,9 +82,9 @@ def _drawn(places: Sequence[str], style: str) -> str:
     return f'<polyline class="{style}" points="{" ".join(places)}"/>'
 
 
-def _ends(values: Sequence[float], room: float) -> tuple[float, float]:
+def _ends(values: Sequence[Floats], room: float) -> tuple[float, float]:
     """Least and greatest with some room; never one place alone."""
-    low, high = min(values), max(values)
+    low, high = min(float(v.min()) for v in values), max(float(v.max()) for v in values)
     span = high - low or abs(high) or 1.0
     return (low - room * span, high + room * span) if high > low else (low - 0.5 * span, high + 0.5 * span)
 

@@ -15,7 +15,7 @@ Bins are those of the sample, also under resampling. A measure that cannot be ta
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -32,6 +32,7 @@ class Draws:
     answers: Answers
     weight: Floats
     label: Ints
+    _gaps: dict[tuple[int | None, int, bool], tuple[Floats, Floats]] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def total(self) -> Floats:
@@ -52,11 +53,21 @@ class Draws:
         """[B] of [B or 1, N]"""
         return np.asarray(np.einsum("bn,bn->b", *np.broadcast_arrays(self.weight, values)) / self.total)
 
-    def gaps(self, hits: Floats, said: Floats, bins: Ints, count: int, among: Floats | None = None) -> tuple[Floats, Floats]:
-        """([B, bins] sum of weight (hit - said), [B, bins] sum of weight); `among` [N] leaves questions out."""
-        inside = (bins[:, None] == np.arange(count)).astype(np.float64)
-        weight = self.weight if among is None else self.weight * among
-        return (weight * (hits - said)) @ inside, weight @ inside
+    def gaps(self, option: int | None, bins: int, mass: bool = False) -> tuple[Floats, Floats]:
+        """([B, bins] sum of weight (hit - said), [B, bins] sum of weight) of the chosen option (None), or of one among those that
+        have it. What several measures ask for is worked out once."""
+        if (option, bins, mass) not in self._gaps:
+            of = self.answers
+            if option is None:
+                there, said, hits = np.ones(len(of), dtype=bool), of.confidence, self.right
+            else:
+                there, said = of.there[:, option], of.probabilities[:, option]
+                hits = (self.label == option).astype(np.float64)
+            place = np.full(len(of), -1, dtype=np.int64)
+            place[there] = binned(said[there], bins, mass)
+            inside = (place[:, None] == np.arange(bins)).astype(np.float64)
+            self._gaps[option, bins, mass] = (self.weight * (hits - said)) @ inside, self.weight @ inside
+        return self._gaps[option, bins, mass]
 
 
 def accuracy(draws: Draws) -> Floats:
@@ -75,27 +86,21 @@ def brier(draws: Draws) -> Floats:
 def top_label(bins: int, mass: bool = False) -> Callable[[Draws], Floats]:
     """ECE of the chosen option."""
     def measure(draws: Draws) -> Floats:
-        said = draws.answers.confidence
-        gap, _ = draws.gaps(draws.right, said, binned(said, bins, mass), bins)
+        gap, _ = draws.gaps(None, bins, mass)
         return np.asarray(abs(gap).sum(1) / draws.total)
     return measure
 
 
 def mce(draws: Draws, bins: int = 15) -> Floats:
-    said = draws.answers.confidence
-    gap, n = draws.gaps(draws.right, said, binned(said, bins), bins)
+    gap, n = draws.gaps(None, bins)
     return np.asarray(np.divide(abs(gap), n, out=np.zeros(np.broadcast_shapes(gap.shape, n.shape)), where=n > 0).max(1))
 
 
 def classwise(draws: Draws, bins: int = 15, adaptive: bool = False) -> Floats:
     """Mean over options of the ECE of each; questions that lack an option do not count for it."""
-    answers, found = draws.answers, []
-    for k in range(answers.probabilities.shape[1]):
-        among = answers.there[:, k].astype(np.float64)
-        said = answers.probabilities[:, k]
-        where = np.zeros(len(answers), dtype=np.int64)
-        where[answers.there[:, k]] = binned(said[answers.there[:, k]], bins, mass=adaptive)
-        gap, n = draws.gaps((draws.label == k).astype(np.float64), said, where, bins, among)
+    found = []
+    for k in range(draws.answers.probabilities.shape[1]):
+        gap, n = draws.gaps(k, bins, adaptive)
         if adaptive:
             filled = n > 0
             share = np.divide(abs(gap), n, out=np.zeros(np.broadcast_shapes(gap.shape, n.shape)), where=filled)
@@ -113,13 +118,10 @@ def _ratio(above: Floats, below: Floats) -> Floats:
 
 def pooled(draws: Draws, bins: int = 15) -> Floats:
     """ECE of all options of all questions together."""
-    answers = draws.answers
     gaps: Floats | float = 0.0
     n: Floats | float = 0.0
-    for k in range(answers.probabilities.shape[1]):
-        said = answers.probabilities[:, k]
-        gap, count = draws.gaps((draws.label == k).astype(np.float64), said, binned(said, bins), bins,
-                                answers.there[:, k].astype(np.float64))
+    for k in range(draws.answers.probabilities.shape[1]):
+        gap, count = draws.gaps(k, bins)
         gaps, n = gaps + gap, n + count
     return np.asarray(abs(np.asarray(gaps)).sum(1) / np.asarray(n).sum(1))
 

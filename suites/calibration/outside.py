@@ -13,7 +13,7 @@ from scipy.stats import norm
 from suites.calibration.answers import Answers
 from suites.calibration.items import fpr95, ood_auroc
 from suites.calibration.table import LEVEL
-from suites.heldout import clustered_mean
+from suites.clusters import clustered_mean
 
 
 def outside(own: Answers, other: Answers) -> pd.DataFrame:

@@ -28,7 +28,8 @@ from torch import Tensor
 from methods import anatomy
 from methods.anatomy import Anatomy
 from methods.estimator.spsa import Spsa
-from methods.parts import Attached, Clock, Dense, Gradient, OnSwitch, Role, Seeded, Sight, State, Weight
+from methods.gradients import Dense, Gradient, Seeded
+from methods.parts import Attached, Clock, OnSwitch, Role, Sight, State, Weight
 from methods.recipe import Recipe
 from methods.streams import Streams
 from methods.training import Training

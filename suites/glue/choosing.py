@@ -9,8 +9,8 @@ from torch import nn
 from methods.examples import Example, collate
 from methods.modes import evaluating
 from methods.parts import Refused
+from suites.clusters import clustered_mean
 from suites.glue.score import word_scores
-from suites.heldout import clustered_mean
 from suites.suite import Score
 
 

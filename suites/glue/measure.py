@@ -12,6 +12,7 @@ from torch import nn
 
 from methods.modes import evaluating
 from methods.parts import Refused
+from suites.clusters import clustered_mean
 from suites.glue.answers import exact_match, f1
 from suites.glue.coding import Coded, Reader, code, reader_of, shortened
 from suites.glue.demonstrations import Solved, demonstrations, shown
@@ -19,7 +20,6 @@ from suites.glue.rows import Row, tested
 from suites.glue.score import NEW_TOKENS, generated, scores
 from suites.glue.task import Item, Task, item
 from suites.glue.tasks import find, form_of, names
-from suites.heldout import clustered_mean
 from suites.suite import Call, Evaluation, Score
 
 NAME = "glue"

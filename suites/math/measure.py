@@ -17,7 +17,7 @@ from torch import nn
 
 from methods.modes import evaluating
 from methods.parts import Refused
-from suites.heldout import clustered_mean
+from suites.clusters import clustered_mean
 from suites.math.answering import CORRECTED, ORIGINAL, SCORERS, Answer, answers, judged, resolved
 from suites.math.asking import Asked, Said
 from suites.math.sets import SETS, Item, Set, items, stands_for_hub

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from methods.parts import Refused
-from suites.heldout import clustered_mean
+from suites.clusters import clustered_mean
 from suites.mt_bench import world
 from suites.mt_bench.answering import answer
 from suites.mt_bench.formats import Question

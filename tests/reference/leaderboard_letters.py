@@ -15,6 +15,7 @@ def columns(n: int, different: Iterable[tuple[int, int]]) -> list[frozenset[int]
 def front(points: list[tuple[float, float]]) -> set[int]:
     """Numbers of the (cost, quality) points that no other one beats."""
     def beats(a: tuple[float, float], b: tuple[float, float]) -> bool:
-        return a[0] <= b[0] and a[1] >= b[1] and a != b
+        same = max(a[0], b[0]) <= 1.01 * min(a[0], b[0])
+        return (a[1] > b[1] and (same or a[0] < b[0])) or (a[1] == b[1] and not same and a[0] < b[0])
 
     return {i for i, p in enumerate(points) if not any(beats(q, p) for q in points)}

@@ -1,8 +1,8 @@
 """CoLM's arms: b examples out of a pool of 2 b, random batches of b, 2 b and 4 b, and b with the same mixture of sources.
 
 All train the same adapters for the same number of steps, on the mean loss of the batch's examples. Random batches of each
-size, the mixture and CoLM have a learning rate of their own, tuned with the same number of trials; what changes one choice of
-CoLM runs at CoLM's rate, and other rules of selection at that of random batches of their size.
+size, the mixture, CoLM and those of its variants on which a claim rests have a learning rate of their own, tuned with the same
+number of trials; its other variants run at CoLM's rate, and other rules of selection at that of random batches of their size.
 """
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ DATA = "math-instruct"
 FACTOR = 2
 """The pool is this many times the batch."""
 RANDOM = ("random", "random-2x", "random-4x")
-TUNED = (*RANDOM, "mixture", "colm")
+ABLATED = ("colm-no-small", "colm-no-adam", "colm-one-group", "colm-clusters", "colm-gradient")
+"""The variants that are tuned as well."""
 LABELS = {
     "vanilla": "not tuned", "random": "random, b", "random-2x": "random, 2 b", "random-4x": "random, 4 b",
     "mixture": "random b with CoLM's mixture", "colm": "CoLM, b of 2 b", "random-longer": "random b, CoLM's compute",
@@ -83,6 +84,11 @@ def main(scale: Scale) -> dict[str, tuple[int, Selection]]:
             "mixture": (b, UniformBySource(pool=FACTOR)), "colm": (b, colm(scale))}
 
 
+def ablated(scale: Scale) -> dict[str, tuple[int, Selection]]:
+    """Variants of CoLM that are tuned: name -> (batch size, rule)."""
+    return {name: (scale.setting("colm.sizes")[0], variants(scale)[name][1]) for name in ABLATED}
+
+
 def longer(scale: Scale) -> float:
     """Steps of a plain batch in the arithmetic of one of CoLM's."""
     return 1 + cost.selecting(FACTOR, scale.setting("colm.scored"), scale.setting("colm.blocks")) / cost.ADAPTERS
@@ -116,9 +122,9 @@ def trials(scale_name: str) -> dict[str, tuple[Arm, ...]]:
     """Method -> one arm per learning rate, as many for each; judged by dev loss, never by the test."""
     scale = get(scale_name)
     base = scale.setting("colm.base")
-    found = {name: tuple(Arm(f"tune/{name}/{lr:g}", f"{LABELS[name]} at {lr:g}", base, (stage(scale, size, rule, lr),), (),
+    found = {name: tuple(Arm(f"tune/{name}/{lr:g}", f"{labels(scale)[name]} at {lr:g}", base, (stage(scale, size, rule, lr),), (),
                              scale.tuning_seeds, probes=("dev:2",)) for lr in scale.setting("colm.rates"))
-             for name, (size, rule) in main(scale).items()}
+             for name, (size, rule) in (main(scale) | ablated(scale)).items()}
     task = {f"{name}@task": tuple(Arm(f"tune/{name}@task/{lr:g}", f"{name} at {lr:g}", base,
                                       (stage(scale, size, rule, lr, data=task_key(scale)),), (), scale.tuning_seeds,
                                       probes=("choice:2",)) for lr in scale.setting("colm.rates"))
@@ -172,7 +178,8 @@ def _more(scale: Scale, rates: Tuned, base: str, seeds: tuple[int, ...], calls: 
                  (stage(scale, b, Uniform(), rates.rate("random"), times=longer(scale)),), calls, seeds,
                  probes=watched(scale))]
     for name, (label, rule) in variants(scale).items():
-        found.append(Arm(name, f"CoLM, {label}", base, (stage(scale, b, rule, rates.rate("colm")),), calls, seeds, False))
+        rate = rates.rate(name if name in ABLATED else "colm")
+        found.append(Arm(name, f"CoLM, {label}", base, (stage(scale, b, rule, rate),), calls, seeds, False))
     for name, other in rules().items():
         found.append(Arm(name, LABELS[name], base, (stage(scale, b, other, rates.rate("random")),), calls, seeds, False,
                          probes=("sources",)))

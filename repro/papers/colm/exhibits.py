@@ -118,7 +118,8 @@ def figures(scale_name: str) -> tuple[FigureSpec, ...]:
                 **{rule: {**{part: at(rule, part) for part in PARTS}, 1: rule} for rule in ("mixture", "colm")}}
     return (
         FigureSpec("methods-and-controls", "Held-out loss: CoLM and the controls of its claims", "dots",
-                   (*(Line(a, LABELS[a], group="method") for a in ("colm", "random-2x", "random-4x")),
+                   (*(Line(a, LABELS[a], group="method") for a in ("colm",)),
+                    *(Line(a, LABELS[a], group="baseline") for a in ("random-2x", "random-4x")),
                     *(Line(a, LABELS[a], group="control") for a in controls)),
                    measure=LOSS, level=Line("random", LABELS["random"]),
                    x="held-out loss minus that of random batches of b (nats, lower is better)"),
@@ -129,7 +130,7 @@ def figures(scale_name: str) -> tuple[FigureSpec, ...]:
         FigureSpec("figure-3b", "Variance of a batch's true gradient against its size", "scan",
                    tuple(Line("random", RULES[rule], part * b, measure=variance(name), method=rule)
                          for rule, of in measured.items() for part, name in of.items()),
-                   x="examples in the batch", y="variance (% of that of random batches of b)",
+                   x="examples in the batch", y="variance (% of random b's)",
                    note=f"After ordinary training; chosen out of pools of {2 * b}. Shape of figure 3b."),
         peaks.figure(),
         FigureSpec("sources", "Examples of small sources in the batch", "curves", shown, y="share of the batch",

@@ -9,7 +9,7 @@ from repro.claims import Column, FigureSpec, Line, Row, TableSpec
 from repro.memory.tables import table
 from repro.papers.helene import memory, peaks
 from repro.papers.helene.arms import CORE_ELSEWHERE, METHODS, Cell, cells, in_context, name
-from repro.papers.helene.measures import NAMES, accuracy, goal_of, speed
+from repro.papers.helene.measures import MANY, NAMES, accuracy, goal_of, speed
 from repro.scales import Scale, get
 from repro.shapes import Shapes
 
@@ -106,7 +106,9 @@ def figures(scale_name: str) -> tuple[FigureSpec, ...]:
     parts = tuple(Line(m, LABELS[m], group="control" if m.startswith(("mezo", "zo")) else "HELENE") for m in ABLATION[:-1])
     return (
         FigureSpec("figure-speed", f"Steps of MeZO for one step, by the target, on {task}", "speed",
-                   tuple(Line(m, LABELS[m]) for m in ("helene", "mezo-x10", "zo-momentum", "helene-scalar", "helene-flat")),
+                   tuple(Line(m, LABELS[m]) for m in ("helene", "mezo-x10", "zo-momentum", "zo-sign", "helene-scalar",
+                                                        "helene-flat")),
+                   asked=((20.0, "claimed: up to 20x"), (2.0**MANY, f"tested (C1): {2.0**MANY:g}x")),
                    x=f"{kind.replace('_', ' ')} asked for ({UNITS[kind]})",
                    y="steps of MeZO / steps", kind=kind, level=Line("mezo", "MeZO"),
                    note="A step is two forward passes in every line."),

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from methods import directions, papers
-from methods.parts import Attached, Clock, Dense, Refused, Seeded, State, Weight
+from methods.gradients import Dense, Seeded
+from methods.parts import Attached, Clock, Refused, State, Weight
 from methods.recipe import Recipe
 from methods.scope.full import Full
 from methods.scope.lora import Lora

@@ -13,7 +13,7 @@ from typing import Any
 from repro.claims import Claim, Contrast, Control, Counted
 from repro.memory import reference
 from repro.papers.lisa import memory
-from repro.papers.lisa.arms import DRAWS, suffix
+from repro.papers.lisa.arms import DRAWS, LABELS, suffix
 from repro.papers.lisa.measures import (
     AGIEVAL,
     CHAT_ALL,
@@ -48,10 +48,14 @@ def _on_all_bases(claim: Claim, scale: Scale) -> Claim:
     def spread(contrasts: tuple[Contrast, ...]) -> tuple[Contrast, ...]:
         return tuple(_on(c, suffix(base, scale)) for base in scale.bases for c in contrasts)
 
-    controls = tuple(replace(c, name=c.name + suffix(base, scale),
+    controls = tuple(replace(c, name=c.name + _where(suffix(base, scale)),
                              contrasts=tuple(_on(x, suffix(base, scale)) for x in c.contrasts))
                      for base in scale.bases for c in claim.controls)
     return replace(claim, contrasts=spread(claim.contrasts), controls=controls)
+
+
+def _where(end: str) -> str:
+    return end.replace("@", ", ")
 
 
 def _on(contrast: Contrast, end: str) -> Contrast:
@@ -59,7 +63,7 @@ def _on(contrast: Contrast, end: str) -> Contrast:
         return contrast
     assert isinstance(contrast.left, str)
     right = None if contrast.right is None else contrast.right + end
-    return replace(contrast, name=contrast.name + end, left=contrast.left + end, right=right)
+    return replace(contrast, name=contrast.name + _where(end), left=contrast.left + end, right=right)
 
 
 
@@ -67,7 +71,7 @@ def _on(contrast: Contrast, end: str) -> Contrast:
 def _instead(name: str, arm: str, beaten: str | None, means: str) -> Control:
     """Something simpler that does as well as LISA: within the margin of it, and itself below what LISA is said to beat."""
     as_good = Contrast(f"{name}: no worse than LISA", arm, "lisa", LOSS, "at least", PAR_LOSS)
-    beats = () if beaten is None else (Contrast(f"{name}: below {beaten}", arm, beaten, LOSS),)
+    beats = () if beaten is None else (Contrast(f"{name}: below {LABELS[beaten]}", arm, beaten, LOSS),)
     return Control(name, (as_good, *beats), means)
 
 
@@ -124,13 +128,14 @@ def _arithmetic() -> str:
 
 
 UNTRIED = "nothing is compared here"
+OWN = "PyTorch's own attention"
 AT_SHAPES = "simulated at the paper's own shapes, whatever the scale; allocated bytes, without a CUDA context and spare room"
 
 
 def _peak() -> Claim:
     def no_more(name: str, shapes: Shapes, less: str, more: str, **setting: Any) -> Counted:
         return Counted(name, lambda: reference.gib(memory.case(shapes, less, **setting)),
-                       lambda: reference.gib(memory.case(shapes, more, **setting)), "GiB")
+                       lambda: reference.gib(memory.case(shapes, more, **setting)), "GiB", more)
 
     two, lora = "LISA E+H+2L", "LoRA r 128"
     return Claim(
@@ -154,7 +159,7 @@ def _cheaper_still() -> Claim:
         "a peak with embeddings and head alone that is as high", note=AT_SHAPES,
         no_control="the same run with fewer weights that move: nothing else could make the difference",
         counted=tuple(Counted(f"{s.name}: embeddings and head no more than with two blocks", of(s, "LISA E+H"),
-                              of(s, "LISA E+H+2L"), "GiB") for s in memory.MODELS))
+                              of(s, "LISA E+H+2L"), "GiB", "LISA E+H+2L") for s in memory.MODELS))
 
 
 def _in_24_gib() -> Claim:
@@ -172,13 +177,15 @@ def _in_24_gib() -> Claim:
         "C3", "A 7B model is tuned at full quality within 24 GB", "section 4.1, figure 3",
         "more than 24 GB with states of all periods counted",
         controls=(Control("LoRA fits too", (), "it is no merit of LISA's: LoRA of rank 128 fits as well",
-                          (Counted("LoRA r 128", lora, lambda: card, "GiB"),)),
+                          (Counted(f"LoRA r 128, {OWN}", lora, lambda: card, "GiB"),)),
                   Control("the attention that the paper turned off", (),
                           "with eager attention, as in section 4.1, texts of 1,024 tokens do not fit",
-                          (Counted("24 GiB are less than eager attention takes", lambda: card, eager, "GiB"),))),
-        note=f"texts of 1,024 tokens, PyTorch's attention, 24 draws, memory alone (quality: C5, C6); {AT_SHAPES}",
-        counted=(Counted("moments reset at each draw", peak("reset at each draw"), lambda: card, "GiB"),
-                 Counted("moments of frozen blocks dropped", peak("drop what froze"), lambda: card, "GiB")))
+                          (Counted("LISA with eager attention takes more than a card has", eager, lambda: card, "GiB",
+                                   least=True),))),
+        note=f"texts of 1,024 tokens, 24 draws; {AT_SHAPES}",
+        judged="that it fits within 24 GB, with PyTorch's own attention; quality is C5 and C6",
+        counted=(Counted(f"moments reset at each draw, {OWN}", peak("reset at each draw"), lambda: card, "GiB"),
+                 Counted(f"moments of frozen blocks dropped, {OWN}", peak("drop what froze"), lambda: card, "GiB")))
 
 
 def _against_others(scale: Scale) -> tuple[Claim, ...]:

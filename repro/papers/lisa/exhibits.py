@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from repro import called
 from repro.claims import Column, FigureSpec, Line, OfItems, Row, TableSpec
 from repro.papers.lisa import memory_table
 from repro.papers.lisa.arms import CHATTING, DRAWS, LABELS, OWN_RATE, VARIANTS, suffix
@@ -41,7 +42,8 @@ def _grid(scale: Scale, bases: tuple[str, ...]) -> tuple[Row, ...]:
     for base in bases:
         for arm, method in METHODS.items():
             ours = arm + suffix(base, scale) if base in scale.bases else None
-            rows.append(Row(f"{MODELS[base]}, {LABELS[arm]}", ours, {"model": MODELS[base], "method": method}))
+            model = MODELS[base] + (called.ours(scale.name, base) if ours else "")
+            rows.append(Row(f"{model}, {LABELS[arm]}", ours, {"model": MODELS[base], "method": method}))
     return tuple(rows)
 
 
@@ -70,7 +72,8 @@ def _table_4(scale: Scale) -> TableSpec:
     main = scale.setting("lisa.math_main")
     arms = (("not tuned", "math-vanilla", "Vanilla"), (f"LISA, γ = {main}", f"math-lisa-{main}-pretrained", "LISA"),
             ("full tuning", "math-full-pretrained", "FT"))
-    rows = [Row(f"TinyLlama, {label}", arm, {"model": "TinyLlama", "method": method}) for label, arm, method in arms]
+    name = f"TinyLlama{called.ours(scale.name, 'tinyllama')}"
+    rows = [Row(f"{name}, {label}", arm, {"model": "TinyLlama", "method": method}) for label, arm, method in arms]
     rows += [Row(f"without pre-training: {label}", arm) for label, arm in (("full tuning", "math-full"),
                                                                          (f"LISA, γ = {main}", f"math-lisa-{main}"))]
     return TableSpec("table-4", "Table 4. Word problems after continual pre-training on web mathematics.", tuple(rows),
@@ -145,7 +148,8 @@ def figures(scale_name: str) -> tuple[FigureSpec, ...]:
     loss = FigureSpec("", "", "curves", (), y="training loss (nats per answer token)")
     return (
         FigureSpec("methods-and-controls", "Held-out loss: methods and the controls of their claims", "dots",
-                   (*(Line(a, LABELS[a], group="method") for a in ("lisa", "galore", "lora")),
+                   (Line("lisa", LABELS["lisa"], group="method"),
+                    *(Line(a, LABELS[a], group="baseline") for a in ("galore", "lora")),
                     *(Line(a, LABELS[a], group="control") for a in CONTROLS)), measure=LOSS,
                    level=Line("full", LABELS["full"]), x="held-out loss minus full tuning's (nats, lower is better)"),
         *([FigureSpec("radar", "Two-turn questions by category, judged by rule", "radar",

@@ -18,7 +18,7 @@ CHAT = ("writing", "roleplay", "reasoning", "math", "coding", "extraction", "ste
 
 def chat(category: str) -> OfItems:
     """Two-turn questions of a category: 10 for an answer that a rule finds right, else 1."""
-    return OfItems(f"mt_bench/{category}", category, "1 or 10", higher=True)
+    return OfItems(f"mt_bench/{category}", category, "points of 1-10", higher=True)
 
 
 CHAT_ALL = OfMean(tuple(chat(c) for c in CHAT), "overall")
@@ -29,14 +29,15 @@ def _drift(curve: pd.DataFrame) -> float:
 
 
 def _rise(curve: pd.DataFrame) -> float:
-    """Last dev loss minus the least one. Raises LookupError where the run took no dev loss."""
+    """Last dev loss minus the least before it: below 0 where the loss still falls. Raises LookupError where the run took fewer
+    than two. (Minus the least of all it could not be below 0, and three runs that still fall would be three equal zeros.)"""
     dev = curve[curve["kind"] == "dev_loss"].sort_values("step")["value"]
-    if dev.empty:
+    if len(dev) < 2:
         raise LookupError("dev_loss")
-    return float(dev.iloc[-1] - dev.min())
+    return float(dev.iloc[-1] - dev.iloc[:-1].min())
 
 
 SKEW = OfCurve("skew", "skew of layer norms (ends against the median block)", "log10", True, skew("norm", "mean"))
 SKEW_OF_CHANGE = OfCurve("skew of change", "skew of the norm of the change", "log10", True, skew("delta_norm", "end"))
 DRIFT = OfCurve("drift", "skew in training minus skew at step 0", "log10", True, _drift)
-RISE = OfCurve("rise", "last dev loss minus the least", "nats", False, _rise)
+RISE = OfCurve("rise", "last dev loss minus the least before it", "nats", False, _rise)
