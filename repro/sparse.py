@@ -4,7 +4,7 @@ Most clusters of a right-or-wrong contrast are 0: only those that flipped tell a
 clusters show takes more of the few above than below it (sign test). That it is above something less can also be told from how
 few lie below: a mean so low needs a share of clusters as far down as values go, and so few of them are seen with the chance of
 a binomial. Either test is valid, and the smaller p is taken: of all shares of flips, enumerated for 38 to 353 clusters, that is
-wrong in 5.7 % at most where 5 % are asked for, together with t on ten or more. Clusters are taken to be alike; where their
+wrong in 6 % at most where 5 % are asked for, together with t on ten or more. Clusters are taken to be alike; where their
 weights differ, they count as so many as would have the same error (Kish 1965).
 """
 from __future__ import annotations

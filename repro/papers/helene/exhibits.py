@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from repro import landscape
+from repro import called, landscape
 from repro.claims import Column, FigureSpec, Line, Row, TableSpec
 from repro.memory.tables import table
 from repro.papers.helene import memory, peaks
@@ -102,7 +102,7 @@ def figures(scale_name: str) -> tuple[FigureSpec, ...]:
     cell = cells(scale)[0]
     shown = tuple(Line(m, LABELS[m]) for m in ("mezo", "mezo-x10", "zo-momentum", "helene", "helene-scalar", "ft"))
     passes = tuple(replace(line, passes=2.0 + METHODS[line.arm].order if line.arm in METHODS else 2.0) for line in shown)
-    task, kind = NAMES[cell.task], scale.setting("helene.target")[0]
+    task, kind = f"{called.world(scale.name)}{NAMES[cell.task]}", scale.setting("helene.target")[0]
     parts = tuple(Line(m, LABELS[m], group="control" if m.startswith(("mezo", "zo")) else "HELENE") for m in ABLATION[:-1])
     return (
         FigureSpec("figure-speed", f"Steps of MeZO for one step, by the target, on {task}", "speed",

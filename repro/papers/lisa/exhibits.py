@@ -163,7 +163,7 @@ def figures(scale_name: str) -> tuple[FigureSpec, ...]:
         FigureSpec("figure-7", "Figure 7. Word problems after continual pre-training, by number of blocks", "scan", tuple(
             Line(f"math-lisa-{g}-pretrained", "LISA", float(g), method="lisa") for g in scale.setting("lisa.math_gammas")),
             measure=GSM8K,
-            x="blocks that move at a time (γ)", y="GSM8K accuracy (%)",
+            x="blocks that move at a time (γ)", y=f"{called.world(scale.name)}GSM8K accuracy (%)",
             level=Line("math-full-pretrained", "full tuning", method="full")),
         replace(loss, id="figure-8", title="Figure 8. Training loss by number of blocks", lines=(
             Line("lisa-few-same-rate", f"γ = {few}"), Line("lisa", f"γ = {gamma}"), Line("lisa-many-same-rate", f"γ = {many}"))),
