@@ -104,12 +104,13 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _index(paper: str, now: Side, before: Side) -> Iterator[dict[str, Any]]:
-    """The fresh plan's rows; one without a fresh record keeps the reference's."""
+    """The fresh plan's rows of which there is a record; one without a fresh record keeps the reference's."""
     for row in index_rows(now.store, now.scale, paper):
         key = (paper, str(row["arm"]), row["seed"])
-        if not now.path(key).exists() and key in before.runs:
-            row = {**row, "run_id": before.runs[key]}
-        yield row
+        if now.path(key).exists():
+            yield row
+        elif key in before.runs and before.path(key).exists():
+            yield {**row, "run_id": before.runs[key]}
 
 
 def accept(made: Promotion, reason: str) -> dict[str, Any]:

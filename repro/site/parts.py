@@ -47,8 +47,11 @@ def values(table: pa.Table, column: str) -> list[Any]:
 def _plain(found: pa.Array | pa.ChunkedArray) -> list[Any]:
     if not (pa.types.is_string(found.type) or pa.types.is_large_string(found.type)):
         return list(found.to_pylist())
-    raw = found.cast(pa.large_binary() if pa.types.is_large_string(found.type) else pa.binary())
-    return [None if text is None else text.decode("utf-8", "replace") for text in raw.to_pylist()]
+    try:
+        return list(found.to_pylist())
+    except UnicodeDecodeError:
+        raw = found.cast(pa.large_binary() if pa.types.is_large_string(found.type) else pa.binary())
+        return [None if text is None else text.decode("utf-8", "replace") for text in raw.to_pylist()]
 
 
 def codes(table: pa.Table, column: str) -> tuple[list[str | None], npt.NDArray[np.int64]]:

@@ -43,9 +43,8 @@ def of(table: pa.Table) -> Samples:
     if not table.num_rows or "suite" not in table.column_names:
         return Samples((), table.num_rows)
     few = table.take(pa.array(_in_turn(table)))
-    columns = {name: values(few, name) for name in COLUMNS}
-    rows = [{name: column[i] for name, column in columns.items()} for i in range(few.num_rows)]
-    return Samples(tuple(_sample(row) for row in rows), table.num_rows)
+    columns = [values(few, name) for name in COLUMNS]  # few: what is not shown never becomes a Python value
+    return Samples(tuple(_sample(dict(zip(COLUMNS, row, strict=True))) for row in zip(*columns, strict=True)), table.num_rows)
 
 
 def _in_turn(table: pa.Table) -> list[int]:
