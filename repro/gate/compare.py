@@ -17,8 +17,8 @@ from repro.gate.quality import Directions, Test
 from repro.gate.words import Check, Judged
 from repro.store import Store
 
-MANY = 500
-"""Arms that are worth a process."""
+MANY = 1500
+"""Runs that are worth a process."""
 
 
 @dataclass
@@ -48,7 +48,8 @@ class Comparison:
     def walk(self) -> None:
         """Goes through the arms; where there are thousands, in as many processes as there are cores."""
         arms = list(self.lineup.arms())
-        size = -(-len(arms) // min(os.cpu_count() or 1, max(1, len(arms) // MANY)))
+        processes = min(os.cpu_count() or 1, max(1, sum(map(len, arms)) // MANY))
+        size = max(1, -(-len(arms) // processes))
         parts = [arms[i:i + size] for i in range(0, len(arms), size)]
         if len(parts) < 2 or "fork" not in multiprocessing.get_all_start_methods():
             self.share(arms)
