@@ -22,7 +22,7 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from methods.parts import Refused
-from repro.evidence import Floats, Series
+from repro.series import Floats, Series
 from repro.sparse import Few, Within, minus
 from suites.resampling import times
 

@@ -16,9 +16,10 @@ from scipy import stats
 from repro.bootstrap import LEVEL, estimate
 from repro.claims import Missing
 from repro.commands.screen import wide
-from repro.evidence import Evidence, Floats, Series
+from repro.evidence import Evidence
 from repro.papers import PAPERS
 from repro.scales import HOUSE, get
+from repro.series import Floats, Series
 from repro.simulated import SHAPES, STUDIES, Rate, Trial, nulls, power, run
 from repro.store import Store
 

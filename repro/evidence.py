@@ -5,13 +5,12 @@ Runs are found by content (recipe, data, suites, seed), never by an arm's name: 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -19,16 +18,13 @@ from methods.parts import Refused
 from repro import answered
 from repro.claims import Contrast, Measure, Missing, OfAnswers, OfItems, OfMean
 from repro.rows import Rows
+from repro.series import Series, difference, range_of, same_items, together
 from repro.sparse import Within, minus
 from repro.study import Arm, Record, Run
 from suites.calibration.answers import Answers
 
-Floats = npt.NDArray[np.float64]
-
 SHARES = frozenset({"accuracy", "disagreement", "gap"})
 """Scores of questions that lie between 0 and 1."""
-
-__all__ = ["Evidence", "Floats", "Missing", "Series", "Source"]
 
 
 class Source(Protocol):
@@ -39,39 +35,6 @@ class Source(Protocol):
     def table(self, run_id: str) -> pa.Table:
         """The samples as they lie in the file."""
     def curve(self, run_id: str) -> pd.DataFrame: ...
-
-
-@dataclass(frozen=True)
-class Series:
-    """`values` [S, N]: seeds x items in display units. `cluster` [N] numbers the items that belong together."""
-
-    seeds: tuple[int, ...]
-    values: Floats
-    cluster: npt.NDArray[np.int64]
-    items: tuple[str, ...]
-    weight: Floats
-    """[N] how much each item counts."""
-    trained: bool = True
-    """False for a model that was not trained: it has no seeds to vary, one row stands for all."""
-    within: Within | None = None
-    """Between what numbers values lie, whatever is drawn; None where that is not known."""
-
-    def __post_init__(self) -> None:
-        if self.values.size == 0:
-            raise Refused("cannot average an empty set; because no run or no item is in it; run the arm first")
-        if not (self.weight > 0).any() or (self.weight < 0).any():
-            raise Refused("cannot average this set; because its weights are not positive; use items with an answer")
-
-    @classmethod
-    def one_each(cls, seeds: tuple[int, ...], numbers: Sequence[float], name: str, trained: bool = True) -> Series:
-        """One number for every seed, without items."""
-        values = np.array(numbers, dtype=np.float64)[:, None]
-        return cls(seeds, values, np.zeros(1, np.int64), (name,), np.ones(1), trained)
-
-    @property
-    def means(self) -> Floats:
-        """[S] the mean over items for every seed."""
-        return np.asarray(self.values @ self.weight / self.weight.sum(), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -150,7 +113,7 @@ class Evidence:
 
     def _measured(self, name: str, measure: Measure) -> Series:
         if isinstance(measure, OfMean):
-            return _together([self.series(name, part) for part in measure.of])
+            return together([self.series(name, part) for part in measure.of])
         records = self.done(name)
         arm = self.arm(name)
         trained = bool(arm.stages) or len(arm.seeds) > 1  # a probe is fitted to each seed's own rows
@@ -167,7 +130,7 @@ class Evidence:
         dev = f"{stages[0].data}/dev" if stages else None
         found = [answered.score(measure, way, partial(self._options, record.run_id), dev) for record in records]
         for one in found[1:]:
-            _same_items(found[0].items, one.items, f"the seeds of {arm}")
+            same_items(found[0].items, one.items, f"the seeds of {arm}")
         cluster = pd.factorize(np.array(found[0].facts))[0].astype(np.int64)
         values = measure.times * np.stack([one.values for one in found])
         return Series(tuple(r.seed for r in records), values, cluster, found[0].items, np.ones(values.shape[1]), trained,
@@ -201,14 +164,14 @@ class Evidence:
     def effect(self, contrast: Contrast) -> Series:
         """The contrast's effect, paired by seed and item; larger is better for the left side."""
         if contrast.over:
-            return _together([self.effect(c) for c in contrast.over])
+            return together([self.effect(c) for c in contrast.over])
         sign = 1.0 if contrast.measure.higher else -1.0
         if not isinstance(contrast.left, str):
-            return _range([self.series(arm, contrast.measure) for arm in contrast.left])
+            return range_of([self.series(arm, contrast.measure) for arm in contrast.left])
         left = self.series(contrast.left, contrast.measure)
         if contrast.right is None:
             return left if sign > 0 else replace(left, values=-left.values, within=minus((0.0, 0.0), left.within))
-        return _difference(left, self.series(contrast.right, contrast.measure), sign, contrast)
+        return difference(left, self.series(contrast.right, contrast.measure), sign, f"{contrast.left} and {contrast.right}")
 
 
 def _content_key(content: Mapping[str, Any]) -> str:
@@ -222,7 +185,7 @@ def _of_items(runs: Sequence[Rows | None], seeds: tuple[int, ...], trained: bool
         raise Missing(f"arm {arm} was not measured on {measure.label}")
     first = found[0]
     for rows in found[1:]:
-        _same_items(first.names, rows.names, f"the seeds of {arm}")
+        same_items(first.names, rows.names, f"the seeds of {arm}")
     cluster = pd.factorize(np.array(first.texts("fact"), dtype=object))[0].astype(np.int64)
     values = measure.times * np.stack([rows.numbers(measure.column) for rows in found])
     weight = np.ones(len(first.names)) if measure.weight is None else first.numbers(measure.weight)
@@ -235,67 +198,9 @@ def _within(measure: OfItems | OfAnswers) -> Within | None:
     return (0.0, measure.times) if a_share and measure.unit == "%" else None
 
 
-def _around(all_within: Sequence[Within | None]) -> Within | None:
-    known = [within for within in all_within if within is not None]
-    return (min(a for a, _ in known), max(b for _, b in known)) if len(known) == len(all_within) else None
-
-
 def _finite(series: Series, name: str, measure: Measure) -> Series:
     """A run that diverged has no mean: it counts as failed."""
     lost = series.values.size - int(np.isfinite(series.values).sum())
     if lost:
         raise Missing(f"{lost} of {series.values.size} values of {measure.label} are no finite numbers: arm {name} failed")
     return series
-
-
-def _same_items(one: tuple[str, ...], other: tuple[str, ...], who: str) -> None:
-    if one != other:
-        raise Refused(f"cannot pair {who} item by item; because they were measured on different items; use equal limits")
-
-
-def _difference(left: Series, right: Series, sign: float, contrast: Contrast) -> Series:
-    _same_items(left.items, right.items, f"{contrast.left} and {contrast.right}")
-    seeds = _shared_seeds([left, right])
-    values = sign * (_rows(left, seeds) - _rows(right, seeds))
-    within = minus(left.within, right.within) if sign > 0 else minus(right.within, left.within)
-    return Series(seeds, values, left.cluster, left.items, left.weight, left.trained or right.trained, within)
-
-
-def _together(effects: Sequence[Series]) -> Series:
-    """Effects side by side, each with the same total weight; an item that several share is one cluster."""
-    seeds = _shared_seeds(effects)
-    names = [item for e in effects for item in (f"{e.items[c]}" for c in _first_of_cluster(e))]
-    weight = np.concatenate([e.weight / e.weight.sum() for e in effects])
-    return Series(seeds, np.concatenate([_rows(e, seeds) for e in effects], axis=1),
-                  pd.factorize(np.array(names))[0].astype(np.int64), tuple(i for e in effects for i in e.items), weight,
-                  any(e.trained for e in effects), _around([e.within for e in effects]))
-
-
-def _first_of_cluster(series: Series) -> list[int]:
-    """For every item the first item of its cluster, by which clusters of several series are recognised."""
-    first: dict[int, int] = {}
-    return [first.setdefault(int(c), i) for i, c in enumerate(series.cluster)]
-
-
-def _shared_seeds(series: Iterable[Series]) -> tuple[int, ...]:
-    """The seeds that every trained arm has; an untrained arm goes with any seed."""
-    trained = [s for s in series if s.trained]
-    if not trained:
-        return (0,)
-    common: Collection[int] = set.intersection(*(set(s.seeds) for s in trained))
-    if not common:
-        raise Missing("the arms share no finished seed")
-    return tuple(sorted(common))
-
-
-def _rows(series: Series, seeds: tuple[int, ...]) -> Floats:
-    if not series.trained:
-        return np.repeat(series.values[:1], len(seeds), axis=0)
-    return series.values[[series.seeds.index(s) for s in seeds]]
-
-
-def _range(series: Sequence[Series]) -> Series:
-    """Per seed, the largest mean minus the smallest."""
-    seeds = _shared_seeds(series)
-    means = np.stack([replace(s, seeds=seeds, values=_rows(s, seeds)).means for s in series])
-    return Series.one_each(seeds, list(means.max(axis=0) - means.min(axis=0)), "range")

@@ -23,7 +23,7 @@ from scipy.special import chdtri, ndtr, stdtrit
 
 from repro.bootstrap import LEVEL, Estimate
 from repro.claims import Goal
-from repro.evidence import Floats
+from repro.series import Floats
 
 POWER = 0.8
 KNOWN = 50

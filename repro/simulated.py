@@ -14,8 +14,8 @@ from scipy import stats
 
 from repro.bootstrap import LEVEL, Estimate
 from repro.claims import Claim, Contrast, Goal, OfItems
-from repro.evidence import Floats, Series
 from repro.power import Part, chance
+from repro.series import Floats, Series
 from repro.verdict import Word, judge
 
 STUDIES = 1000

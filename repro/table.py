@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 from repro import called
 from repro.bootstrap import Estimate, estimate
-from repro.claims import Column, Measure, OfAnswers, OfCurve, Row, TableSpec
-from repro.evidence import Evidence, Missing
+from repro.claims import Column, Measure, Missing, OfAnswers, OfCurve, Row, TableSpec
+from repro.evidence import Evidence
 from repro.papers.numbers import Printed, printed
 from repro.proportion import is_share
 

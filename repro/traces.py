@@ -11,8 +11,8 @@ import pandas as pd
 
 from repro import proportion
 from repro.bootstrap import estimate
-from repro.claims import Contrast, FigureSpec, Line, OfItems
-from repro.evidence import Evidence, Missing
+from repro.claims import Contrast, FigureSpec, Line, Missing, OfItems
+from repro.evidence import Evidence
 from repro.norms import by_layer
 from repro.reaching import steps_to, taken
 

@@ -32,10 +32,10 @@ import numpy as np
 
 from repro.answered import named
 from repro.bootstrap import LEVEL, estimate
-from repro.claims import Claim, Contrast, Counted
-from repro.evidence import Missing, Series
+from repro.claims import Claim, Contrast, Counted, Missing
 from repro.judged import MIN_CLUSTERS, SHOWN, ControlResult, Reckoned, Tested, Verdict, Word
 from repro.power import Part, seeds_needed
+from repro.series import Series
 
 __all__ = ["MIN_CLUSTERS", "Effects", "Verdict", "Word", "holm", "judge", "put_to_test", "reckoned"]
 

@@ -1,13 +1,16 @@
 """Records that were never measured, for tests of what is made from records: every number follows from a table of effects."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pytest
 
+from repro.papers import PAPERS, rates
 from repro.papers.rates import Trial, Tuned
 from repro.study import Arm, Metric, Record, Run
 
@@ -88,3 +91,23 @@ def tuned_rates(folder: Path, trials: Mapping[str, tuple[Arm, ...]], scale: str 
     found = {m: tuple(Trial(float(a.name.rpartition("/")[2]), s, 1.0 + (a.name.rpartition("/")[2] != best[m]), 300, "x")
                       for a in arms for s in a.seeds) for m, arms in trials.items()}
     (folder / f"{paper}_{scale}.json").write_text(Tuned(paper, scale, found).to_json())
+
+
+@contextmanager
+def rates_in(folder: Path) -> Iterator[Path]:
+    """In it, tuned rates are read from this folder alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rates, "FOLDER", folder)
+        rates.tuned.cache_clear()
+        yield folder
+    rates.tuned.cache_clear()
+
+
+@contextmanager
+def rates_of_all_papers(folder: Path) -> Iterator[Path]:
+    """In it, every paper has made-up rates at the tiny scale."""
+    with rates_in(folder):
+        for name, paper in PAPERS.items():
+            tuned_rates(folder, paper.trials("tiny"), "tiny", name)
+        rates.tuned.cache_clear()
+        yield folder

@@ -11,7 +11,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from repro.bootstrap import LEVEL, Estimate, estimate, redraw, settled
 from repro.claims import Claim, Contrast, Goal
-from repro.evidence import Floats, Series
+from repro.series import Floats, Series
 from repro.simulated import LOSS, MEASURE, Drawn
 from repro.sparse import ENOUGH, Few, Within
 from repro.verdict import judge

@@ -14,8 +14,8 @@ from scipy import stats
 from repro import verdict
 from repro.bootstrap import Estimate, estimate, skewed, unskewed
 from repro.error_rates import Population
-from repro.evidence import Series
 from repro.power import POWER, Part, chance, seeds_needed
+from repro.series import Series
 from repro.simulated import (
     ANSWERS,
     FLIPS,

@@ -8,8 +8,8 @@ import pytest
 
 from repro.bootstrap import LEVEL, Estimate
 from repro.claims import Claim, Contrast
-from repro.evidence import Series
 from repro.power import POWER, Part, chance, seeds_needed
+from repro.series import Series
 from repro.simulated import MEASURE, RUNS, Drawn, Trial, run
 from repro.sparse import Few
 from repro.verdict import judge

@@ -7,11 +7,11 @@ from scipy.stats import binomtest
 
 from repro.bootstrap import Estimate, estimate
 from repro.claims import OfAnswers, OfItems, OfMean
-from repro.evidence import Series
 from repro.papers.colm.measures import variance
 from repro.papers.lisa.measures import GSM8K, LOSS, MMLU
 from repro.papers.lora_ensembles.measures import ECE, on
 from repro.proportion import interval, is_share
+from repro.series import Series
 
 
 def answered(rights: list[int], items: int) -> Estimate:

@@ -9,11 +9,11 @@ import pytest
 
 from methods.parts import Refused
 from repro import report
-from repro.papers import PAPERS, rates
+from repro.papers import PAPERS
 from repro.papers.lisa.arms import arms, trials
 from repro.scales import get
 from repro.site import write as sites
-from tests.fake_study import Memory, fill, tuned_rates
+from tests.fake_study import Memory, fill, rates_in, tuned_rates
 from tests.test_lisa_paper import IDS
 
 LOSSES = {"vanilla": 2.2, "full": 0.57, "lisa": 0.60, "lora": 0.75, "embeddings-and-head": 0.80, "lisa-fixed": 0.70}
@@ -22,14 +22,9 @@ HOUSE = Path(report.__file__).resolve().parent.parent
 
 @pytest.fixture(autouse=True, scope="module")
 def some_rates(tmp_path_factory: pytest.TempPathFactory) -> object:
-    folder = tmp_path_factory.mktemp("tuned")
-    patch = pytest.MonkeyPatch()
-    patch.setattr(rates, "FOLDER", folder)
-    rates.tuned.cache_clear()
-    tuned_rates(folder, trials("tiny"))
-    yield
-    patch.undo()
-    rates.tuned.cache_clear()
+    with rates_in(tmp_path_factory.mktemp("tuned")) as folder:
+        tuned_rates(folder, trials("tiny"))
+        yield
 
 
 @pytest.fixture(scope="module")

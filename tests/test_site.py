@@ -22,7 +22,6 @@ import pytest
 from methods.parts import Refused
 from repro import report
 from repro.claims import Claim, Column, Contrast, OfItems, Paper, Row, TableSpec
-from repro.papers import rates
 from repro.papers.rates import Trial, Tuned
 from repro.scales import get
 from repro.site import curves, files, pages, recipes, samples, svg
@@ -31,6 +30,7 @@ from repro.site.beside import beside
 from repro.site.run import page_name
 from repro.store import CURVE, Store
 from repro.study import Metric, Record, Run
+from tests.fake_study import rates_in
 from tests.leaderboard_toys import arm
 
 HOSTILE = '<script>alert("run")</script></details></table>\'"<img src=x onerror=alert(1)>\x00\x1b\u202e'
@@ -102,11 +102,8 @@ def some_rates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     for name in ("toy", "other"):
         trials = {"good": (Trial(1e-3, 0, 1.0, 10, "x"), Trial(1e-2, 0, 2.0, 10, "x"))}
         (folder / f"{name}_tiny.json").write_text(Tuned(name, "tiny", trials).to_json())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rates, "FOLDER", folder)
-        rates.tuned.cache_clear()
+    with rates_in(folder):
         yield
-    rates.tuned.cache_clear()
 
 
 @pytest.fixture(scope="module")

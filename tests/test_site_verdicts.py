@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from repro.papers import PAPERS, rates
+from repro.papers import PAPERS
 from repro.papers.lisa.arms import arms
 from repro.scales import get
 from repro.site import write as sites
-from tests.fake_study import Memory, fill, tuned_rates
+from tests.fake_study import Memory, fill, rates_of_all_papers
 from tests.test_site import Tags
 
 LOSSES = {"vanilla": 2.2, "full": 0.57, "lisa": 0.60, "lora": 0.75, "embeddings-and-head": 0.30, "lisa-fixed": 0.70}
@@ -19,14 +19,8 @@ LOSSES = {"vanilla": 2.2, "full": 0.57, "lisa": 0.60, "lora": 0.75, "embeddings-
 
 @pytest.fixture(autouse=True, scope="module")
 def some_rates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    folder = tmp_path_factory.mktemp("tuned")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rates, "FOLDER", folder)
-        for name, paper in PAPERS.items():
-            tuned_rates(folder, paper.trials("tiny"), "tiny", name)
-        rates.tuned.cache_clear()
+    with rates_of_all_papers(tmp_path_factory.mktemp("tuned")):
         yield
-    rates.tuned.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,9 @@ from methods import papers
 from methods.fit import Training
 from methods.parts import Refused
 from repro.bootstrap import estimate
-from repro.claims import Claim, Contrast, Control, OfItems
-from repro.evidence import Evidence, Missing, Series
+from repro.claims import Claim, Contrast, Control, Missing, OfItems
+from repro.evidence import Evidence
+from repro.series import Series
 from repro.study import Arm, Record, Run, Stage, SuiteCall
 from repro.verdict import holm, judge, put_to_test
 from repro.verdict_json import verdict_json

@@ -26,7 +26,7 @@ from repro.site.pages import code
 from repro.table import Mean, Table, latex, markdown, ours
 from repro.verdict import judge
 from repro.verdict_json import reckoned_json, verdict_json
-from tests.fake_study import Memory, fill, tuned_rates
+from tests.fake_study import Memory, fill, rates_of_all_papers
 from tests.test_verdict import better, claim, study
 
 MADE = study({"a": 1.0, "b": 0.5, "c": 1.0})
@@ -35,14 +35,8 @@ REFUTED, SUPPORTED = claim(better()), claim(better("b", "a"), name="C2")
 
 @pytest.fixture(autouse=True, scope="module")
 def some_rates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("tuned")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rates, "FOLDER", folder)
-        for name, paper in PAPERS.items():
-            tuned_rates(folder, paper.trials("tiny"), "tiny", name)
-        rates.tuned.cache_clear()
+    with rates_of_all_papers(tmp_path_factory.mktemp("tuned")) as folder:
         yield folder
-    rates.tuned.cache_clear()
 
 
 # ------------------------------------------------------------------------------------------------ which p

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 
 from methods.parts import Refused
 from repro.claims import Measure, Missing, OfAnswers
-from repro.evidence import Evidence, Series
+from repro.evidence import Evidence
 from repro.leaderboard import costs
 from repro.leaderboard.measures import ranking
+from repro.series import Series
 from repro.study import Arm, Record, SuiteCall
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from repro.evidence import Series
 from repro.leaderboard.entrants import Entrant, Trouble
+from repro.series import Series
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from repro.bootstrap import Estimate, Redrawn, redraw, settled
-from repro.evidence import Series
 from repro.leaderboard.letters import display
+from repro.series import Series
 from repro.verdict import MIN_CLUSTERS, holm
 
 ALPHA = 0.05

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from repro.answered import named
-from repro.claims import Row, TableSpec
-from repro.evidence import Evidence, Missing
+from repro.claims import Missing, Row, TableSpec
+from repro.evidence import Evidence
 from repro.papers.numbers import Printed
 from repro.scale import Scale
 from repro.site.run import page_name

@@ -8,7 +8,6 @@ from typing import Any
 
 import jinja2
 import markupsafe
-from markupsafe import Markup
 
 from repro import table, words
 from repro.site.files import write_changed, write_text
@@ -38,14 +37,6 @@ def environment() -> jinja2.Environment:
                               trim_blocks=True, lstrip_blocks=True)
     made.filters.update(text=table.text, tested=words.tested, counted=words.counted, number=number, kind=kind,
                         sentence=sentence, plain=plain, corrected=words.corrected, code=code)
-    made.globals["kept"] = kept
-    return made
-
-
-@functools.lru_cache(maxsize=4096)
-def kept(macro: str, *values: Any) -> Markup:
-    """A piece that many pages share, such as a recipe or versions, made once."""
-    made: Markup = getattr(environment().get_template("macros.html.jinja").module, macro)(*values)
     return made
 
 
